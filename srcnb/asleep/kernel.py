@@ -1,0 +1,234 @@
+"""Sleep compiled with numba: the same equations as reference.py, about a thousand times faster.
+
+Three ideas make it fast:
+
+- **Events.** Few neurons fire at a step. A layer gets the spikes of the layer below as a list of
+  the neurons that fired, and gathers only their weights.
+- **Neuron-major order.** A feed-forward layer's neurons do not see each other, so each neuron runs
+  through a whole block of steps with its row of weights in the L1 cache, and the neurons run in
+  parallel. Nothing is shared: the result does not depend on the number of threads, to the last bit.
+- **No branch in the plasticity.** The whole row is decremented, then the entries of the active
+  synapses are put back, incremented.
+
+Inhibition couples a layer's neurons at each step; it has a path of its own, one step at a time.
+``fastmath`` assumes that there is no NaN: simulate.py looks for them at the door.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit, prange, types
+from numba.extending import overload
+
+from srcnb.asleep.config import GATES
+
+LOGISTIC, NEGATIVE, ADDITIVE = range(3)
+GATE_CODES = {name: code for code, name in enumerate(GATES)}
+
+
+class LayerConstants(NamedTuple):
+    """What one layer needs of a SleepConfig, in the dtype of the weights (gate: an int)."""
+
+    alpha: float
+    beta: float
+    decay: float
+    inhibition: float
+    dc: float
+    inc: float
+    dec: float
+    gate: int
+
+
+# ---------------------------------------------------------------------------- gates
+
+# tanh(y) = y·P(y²)/Q(y²) for |y| <= 8.7, a relative minimax fit (error 1.3e-7, float32's own
+# rounding). Pure arithmetic vectorizes; a scalar exp does not. P is made larger by 1.2e-7, so that
+# tanh reaches 1 exactly and the "negative" gate freezes positive synapses exactly.
+_TANH_END = np.float32(8.7)
+_P = tuple(
+    np.float32((1 + 1.2e-7) * p)
+    for p in (
+        0.9999999852493267,
+        0.1340046025173874,
+        0.0035187363140945127,
+        2.099370532107126e-05,
+        1.3897455507297505e-08,
+    )
+)
+_Q = tuple(
+    np.float32(q)
+    for q in (
+        1.0,
+        0.4673378051160362,
+        0.025964864751156308,
+        0.0003323635328892335,
+        7.996455229190191e-07,
+    )
+)
+_P0, _P1, _P2, _P3, _P4 = _P
+_Q0, _Q1, _Q2, _Q3, _Q4 = _Q
+_ONE, _HALF, _FIVE_HUNDRED = np.float32(1), np.float32(0.5), np.float32(500)
+_OVERFLOW = 700.0  # e^700 is still finite in float64
+
+
+@njit(fastmath=True)
+def _tanh32(y):
+    y = min(max(y, -_TANH_END), _TANH_END)
+    z = y * y
+    p = _P0 + z * (_P1 + z * (_P2 + z * (_P3 + z * _P4)))
+    q = _Q0 + z * (_Q1 + z * (_Q2 + z * (_Q3 + z * _Q4)))
+    return min(max(y * p / q, -_ONE), _ONE)
+
+
+def _logistic(w):
+    """1 / (1 + e^-w); for float32 by the rational tanh."""
+    return 1 / (1 + np.exp(-w))
+
+
+def _negative(w):
+    """2 / (1 + e^(w/0.001)); for float32 by the rational tanh."""
+    return 2 / (1 + np.exp(min(w / 0.001, _OVERFLOW)))
+
+
+@overload(_logistic, jit_options={"fastmath": True})
+def _logistic_typed(w):
+    if w == types.float32:
+        return lambda w: _HALF + _HALF * _tanh32(_HALF * w)
+    return lambda w: 1 / (1 + np.exp(min(-w, _OVERFLOW)))
+
+
+@overload(_negative, jit_options={"fastmath": True})
+def _negative_typed(w):
+    if w == types.float32:
+        return lambda w: _ONE - _tanh32(_FIVE_HUNDRED * w)
+    return _negative
+
+
+# ---------------------------------------------------------------------------- one neuron
+
+
+@njit(fastmath=True)
+def _gather(row, active):
+    """W s: the sum of the weights of the active synapses."""
+    total = row.dtype.type(0)
+    for j in active:
+        total += row[j]
+    return total
+
+
+@njit(fastmath=True)
+def _add_gated(w, amount, gate):
+    """w += amount · g(w), in place."""
+    if gate == LOGISTIC:
+        for j in range(w.size):
+            w[j] += amount * _logistic(w[j])
+    elif gate == NEGATIVE:
+        for j in range(w.size):
+            w[j] += amount * _negative(w[j])
+    else:
+        for j in range(w.size):
+            w[j] += amount
+
+
+@njit(fastmath=True)
+def _plasticity(row, active, constants, scratch):
+    """The row of a neuron that fired: + inc·g(w) where pre fired, - dec·g(w) where not."""
+    gained = scratch[: active.size]
+    for k in range(active.size):
+        gained[k] = row[active[k]]
+    _add_gated(gained, constants.inc, constants.gate)
+    _add_gated(row, -constants.dec, constants.gate)
+    for k in range(active.size):
+        row[active[k]] = gained[k]
+
+
+# ---------------------------------------------------------------------------- one layer, one block
+
+
+@njit(parallel=True, fastmath=True, cache=True)
+def _run_layer(W, v, events, starts, constants, spikes):
+    """A block of steps of one layer without inhibition, each neuron on its own."""
+    c = constants
+    n_steps, n_post = spikes.shape
+    for i in prange(n_post):
+        row = W[i]
+        scratch = np.empty_like(row)
+        v_i = v[i]
+        for t in range(n_steps):
+            active = events[starts[t] : starts[t + 1]]
+            v_i = c.decay * v_i + c.alpha * _gather(row, active) + c.dc
+            if v_i >= c.beta:
+                _plasticity(row, active, c, scratch)
+                spikes[t, i] = True
+                v_i = row.dtype.type(0)
+        v[i] = v_i
+
+
+@njit(parallel=True, fastmath=True, cache=True)
+def _run_layer_inhibited(W, v, events, starts, constants, spikes):
+    """The same with inhibition, which needs the whole layer's impulses at each step."""
+    c = constants
+    n_steps, n_post = spikes.shape
+    impulse = np.empty_like(v)
+    for t in range(n_steps):
+        active = events[starts[t] : starts[t + 1]]
+        for i in prange(n_post):
+            impulse[i] = c.alpha * _gather(W[i], active)
+        # Summed by one thread, in order: the same bits for any number of threads.
+        total = W.dtype.type(0)
+        for i in range(n_post):
+            total += impulse[i]
+        inhibition = c.inhibition * total / W.dtype.type(n_post)
+        for i in prange(n_post):
+            v[i] = c.decay * v[i] + (impulse[i] - inhibition) + c.dc
+            if v[i] >= c.beta:
+                _plasticity(W[i], active, c, np.empty_like(W[i]))
+                spikes[t, i] = True
+                v[i] = W.dtype.type(0)
+
+
+@njit(parallel=True, cache=True)
+def _list_events(spikes):
+    """Bool (n_steps, n) to event lists: step t's neurons are events[starts[t]:starts[t + 1]]."""
+    n_steps, n = spikes.shape
+    starts = np.zeros(n_steps + 1, dtype=np.int64)
+    for t in prange(n_steps):
+        count = 0
+        for j in range(n):
+            count += spikes[t, j]
+        starts[t + 1] = count
+    for t in range(n_steps):
+        starts[t + 1] += starts[t]
+    events = np.empty(starts[n_steps], dtype=np.int32)
+    for t in prange(n_steps):
+        k = starts[t]
+        for j in range(n):
+            if spikes[t, j]:
+                events[k] = j
+                k += 1
+    return events, starts
+
+
+def run(weights, membranes, input_spikes, config):
+    """Run a block of steps; the same call and the same result as ``reference.run``."""
+    real = weights[0].dtype.type
+    last = len(weights) - 1
+    run_layer = _run_layer_inhibited if config.inhibition else _run_layer
+    below = np.ascontiguousarray(input_spikes)
+    spikes = []
+    for layer, (W, v) in enumerate(zip(weights, membranes, strict=True)):
+        constants = LayerConstants(
+            alpha=real(config.alpha[layer]),
+            beta=real(config.beta[layer]),
+            decay=real(config.decay),
+            inhibition=real(config.inhibition),
+            dc=real(config.dc if layer == last else 0),
+            inc=real(config.inc),
+            dec=real(config.dec),
+            gate=GATE_CODES[config.gate],
+        )
+        fired = np.zeros((len(below), len(W)), dtype=bool)
+        run_layer(W, v, *_list_events(below), constants, fired)
+        spikes.append(fired)
+        below = fired
+    return spikes

@@ -1,0 +1,81 @@
+"""From activations to a spiking network: the data-based α in its three published forms."""
+
+import numpy as np
+
+from srcnb.checks import check_array, check_choice, check_real, check_width
+from srcnb.mlp import CHUNK
+
+FORMS = ("matlab", "diehl", "percentile")
+
+
+def alpha_factors(net, X, form="matlab", percentile=99.9):
+    """Factors that α_l = alpha_scale · factor_l is made of.
+
+    With a_l the largest activation of layer l over ``X`` (dropout off; the last layer after its
+    output function), w_l the largest weight, both clipped at 0, and scale_l = max(w_l, a_l):
+
+    - "matlab": factor_l = previous / scale_l, and the next layer's previous is 1/factor_l, what
+      this layer's weights were divided by: a slip against its own reference, Diehl et al., kept
+      as published.
+    - "diehl" (Diehl et al., IJCNN 2015): the same, but the next layer's previous is scale_l.
+    - "percentile" (Rueckauer et al., Front. Neurosci. 2017): factor_l = λ_{l-1} / λ_l, λ_l the
+      given percentile of layer l's activations over all samples and neurons, λ_0 = 1.
+
+    Parameters
+    ----------
+    net : MLP
+    X : array-like of shape (n, n_0)
+    form : "matlab" | "diehl" | "percentile"
+    percentile : float in (0, 100], for form "percentile" only
+
+    Returns
+    -------
+    (L,) float64 array
+
+    Raises
+    ------
+    ValueError
+        For X of another width or not finite, and where a layer is silent, so that its factor
+        would be infinite.
+    """
+    check_choice("form", form, FORMS)
+    percentile = check_real("percentile", percentile, 0, 100, low_open=True)
+    X = check_array("X", X, 2, net.dtype)
+    check_width("X", X, net.layer_sizes[0])
+    if not len(X):
+        raise ValueError(f"X must hold at least one sample, got shape {X.shape}")
+    chunks = (net.activations(X[start : start + CHUNK]) for start in range(0, len(X), CHUNK))
+    if form == "percentile":
+        scales = _percentiles(chunks, percentile, [len(X) * len(w) for w in net.weights])
+    else:
+        largest = np.max([[a.max() for a in chunk] for chunk in chunks], axis=0)
+        scales = [max(w.max(), a, 0) for w, a in zip(net.weights, largest, strict=True)]
+    factors, previous = [], 1.0
+    for layer, scale in enumerate(scales, 1):
+        if not scale > 0:
+            raise ValueError(
+                f"X must activate every layer, but the {form} scale of layer {layer} is {scale}"
+            )
+        factors.append(previous / float(scale))
+        previous = 1 / factors[-1] if form == "matlab" else float(scale)
+    return np.array(factors)
+
+
+def _percentiles(chunks, percentile, sizes):
+    """np.percentile of each layer over all chunks, of which only the top values are kept."""
+    # The linear interpolation of np.percentile needs the values from this rank upwards.
+    ranks = [(size - 1) * percentile / 100 for size in sizes]
+    keep = [size - int(rank) for size, rank in zip(sizes, ranks, strict=True)]
+    top = [np.empty(0)] * len(sizes)
+    for chunk in chunks:
+        for layer, a in enumerate(chunk):
+            values = np.concatenate([top[layer], a.ravel()])
+            if len(values) > keep[layer]:
+                values = np.partition(values, len(values) - keep[layer])[-keep[layer] :]
+            top[layer] = values
+    scales = []
+    for values, rank in zip(top, ranks, strict=True):
+        values = np.sort(values)
+        low, high = values[0], values[min(1, len(values) - 1)]
+        scales.append(low + (rank - int(rank)) * (high - low))
+    return scales

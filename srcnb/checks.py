@@ -1,0 +1,120 @@
+"""Checks at the door: every error names the parameter and the value it got."""
+
+import numbers
+
+import numpy as np
+
+DTYPES = (np.dtype("float32"), np.dtype("float64"))
+
+
+def check_int(name, value, low=0):
+    """Return ``value`` as an int >= ``low``; bools and floats are refused."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
+        raise TypeError(f"{name} must be an integer, got {value!r}")
+    if value < low:
+        raise ValueError(f"{name} must be at least {low}, got {value}")
+    return int(value)
+
+
+def check_real(name, value, low=-np.inf, high=np.inf, *, low_open=False, high_open=False):
+    """Return ``value`` as a finite float within [low, high] (or open at either end)."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        raise TypeError(f"{name} must be a number, got {value!r}")
+    too_low = value <= low if low_open else value < low
+    too_high = value >= high if high_open else value > high
+    if not np.isfinite(value) or too_low or too_high:
+        interval = f"{'(' if low_open else '['}{low}, {high}{')' if high_open else ']'}"
+        raise ValueError(f"{name} must be a finite number in {interval}, got {value!r}")
+    return float(value)
+
+
+def check_choice(name, value, choices):
+    """Return ``value`` if it is one of ``choices``."""
+    if value not in tuple(choices):
+        raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}; got {value!r}")
+    return value
+
+
+def check_array(name, value, ndim, dtype=None):
+    """Return ``value`` as a finite float array of ``ndim`` dimensions (cast to ``dtype`` if given)."""
+    try:
+        array = np.asarray(value)
+        if array.dtype.kind not in "biuf":
+            raise TypeError
+    except (TypeError, ValueError):
+        raise TypeError(f"{name} must be an array of numbers, got {_short(value)}") from None
+    if array.ndim != ndim:
+        raise ValueError(f"{name} must have {ndim} dimension(s), got shape {array.shape}")
+    array = array.astype(dtype or np.result_type(array.dtype, np.float32), copy=False)
+    bad = ~np.isfinite(array)
+    if bad.any():
+        where = tuple(int(i) for i in np.argwhere(bad)[0])
+        raise ValueError(f"{name} must be finite, got {array[where]} at index {where}")
+    return array
+
+
+def check_width(name, array, width):
+    """Raise unless the (n, width) ``array`` has ``width`` columns."""
+    if array.shape[1] != width:
+        raise ValueError(
+            f"{name} must have {width} columns, the width of the network, got shape {array.shape}"
+        )
+
+
+def check_labels(name, y, n_samples, n_classes):
+    """Return ``y`` as an (n_samples,) int array of labels in 0 … n_classes - 1."""
+    y = np.asarray(y)
+    if y.ndim != 1 or len(y) != n_samples:
+        raise ValueError(f"{name} must have shape ({n_samples},), got {y.shape}")
+    if y.dtype.kind not in "iu":
+        if y.dtype.kind != "f" or not np.all(y == np.floor(y)):
+            raise TypeError(f"{name} must hold integer labels, got dtype {y.dtype}")
+        y = y.astype(np.int64)
+    outside = (y < 0) | (y >= n_classes)
+    if outside.any():
+        raise ValueError(
+            f"{name} must hold labels in 0 … {n_classes - 1}, got {y[outside][0]}"
+            f" at index {int(np.argmax(outside))}"
+        )
+    return y.astype(np.int64, copy=False)
+
+
+def check_rng(name, random_state):
+    """Return a ``numpy.random.Generator`` from None, an int, a SeedSequence or a Generator."""
+    try:
+        return np.random.default_rng(random_state)
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"{name} must be None, a non-negative int, a SeedSequence or a Generator,"
+            f" got {random_state!r}"
+        ) from None
+
+
+def check_weights(name, weights):
+    """Return the weights as a list of C-ordered arrays of one dtype whose shapes chain.
+
+    ``weights`` is a list of (n_l, n_{l-1}) arrays, all float32 or all float64. The arrays are not
+    copied where they already fit.
+    """
+    weights = [np.asarray(w) for w in weights]
+    if not weights:
+        raise ValueError(f"{name} must hold at least one layer, got an empty list")
+    dtypes = {w.dtype for w in weights}
+    if len(dtypes) != 1 or dtypes.pop() not in DTYPES:
+        got = ", ".join(str(w.dtype) for w in weights)
+        raise TypeError(f"{name} must be all float32 or all float64, got {got}")
+    for i, w in enumerate(weights):
+        check_array(f"{name}[{i}]", w, 2)
+        if 0 in w.shape:
+            raise ValueError(f"{name}[{i}] must not be empty, got shape {w.shape}")
+        if i and w.shape[1] != weights[i - 1].shape[0]:
+            raise ValueError(
+                f"{name} must chain: {name}[{i}] has shape {w.shape}, but {name}[{i - 1}]"
+                f" has {weights[i - 1].shape[0]} rows"
+            )
+    return [np.ascontiguousarray(w) for w in weights]
+
+
+def _short(value):
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
