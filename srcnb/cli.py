@@ -1,0 +1,146 @@
+"""The program ``srcnb``."""
+
+import argparse
+import sys
+from dataclasses import replace
+
+from srcnb._version import __version__
+
+EPILOG = """\
+examples:
+  srcnb run                              five seeds on digits; no download, under a minute
+  srcnb run --dataset mnist --preset matlab
+                                         the paper's own protocol (a few minutes)
+  srcnb run --methods src --sleep-every 5
+                                         one sleep only, after five tasks
+"""
+
+
+def build_parser():
+    """The argument parser of the program."""
+    # Not imported at the top, so that --help and --version answer at once.
+    from srcnb.datasets import NAMES
+    from srcnb.methods import METHODS
+    from srcnb.protocols import PRESETS
+
+    parser = argparse.ArgumentParser(
+        prog="srcnb",
+        description="Sleep replay consolidation: a network that learns, sleeps and remembers.",
+    )
+    parser.add_argument("--version", action="version", version=f"srcnb {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    run = commands.add_parser(
+        "run",
+        help="learn a data set's classes two at a time, with and without sleep, and compare",
+        description=(
+            "Learn a data set in five tasks of two classes each, one after the other, and measure"
+            " what is remembered: without sleep (sequential), with sleep after each task (src),"
+            " and when everything is learnt at once (parallel). Prints a table of mean ± sd over"
+            " the seeds, and writes results.csv (one row per measurement) and results.png."
+        ),
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    run.add_argument(
+        "--dataset", choices=NAMES, default="digits", help="what to learn (default: digits)"
+    )
+    run.add_argument(
+        "--data-dir",
+        metavar="DIR",
+        help="folder that holds mnist/ and fashion-mnist/ as IDX .gz files (default: $SRCNB_DATA;"
+        " without it they are fetched from OpenML once, and cached by scikit-learn)",
+    )
+    run.add_argument(
+        "--preset",
+        choices=PRESETS,
+        help="a published protocol, for 28×28 images: torch (constant gains, 4000 hidden units a"
+        " layer) or matlab (the paper's own, 1200); without it srcnb's own protocol",
+    )
+    run.add_argument(
+        "--hidden",
+        nargs="+",
+        type=int,
+        metavar="N",
+        help="sizes of the two hidden layers (default: the protocol's)",
+    )
+    run.add_argument(
+        "--methods",
+        nargs="+",
+        choices=METHODS,
+        default=list(METHODS),
+        metavar="METHOD",
+        help=f"which to compare (default, and all there are: {' '.join(METHODS)})",
+    )
+    run.add_argument(
+        "--seeds", type=int, default=5, metavar="N", help="repetitions, seeds 0 … N-1 (default: 5)"
+    )
+    run.add_argument(
+        "--sleep-every",
+        type=_sleep_every,
+        default=1,
+        metavar="K",
+        help='sleep after every K-th task, or "end": only after the last (default: 1)',
+    )
+    run.add_argument(
+        "--out",
+        default=".",
+        metavar="DIR",
+        help="folder for results.csv and results.png (default: the current one)",
+    )
+    run.set_defaults(call=run_command)
+    return parser
+
+
+def run_command(args):
+    """``srcnb run``: returns the exit status."""
+    from srcnb import datasets, experiment, files, metrics, plotting, protocols, tasks
+
+    # Whatever may be wrong is found out here, before the first minute of training.
+    protocol = protocols.get(args.preset, args.dataset)
+    if args.hidden:
+        protocol = replace(protocol, hidden=tuple(args.hidden))
+    protocol = replace(protocol, sleep_every=args.sleep_every)
+    out = files.check_folder("--out", args.out)
+    data = datasets.load(args.dataset, args.data_dir)
+    sequence = tasks.class_incremental(data, groups=2, cap=protocol.cap)
+
+    def save(results):
+        with files.replacing(out / "results.csv") as temporary:
+            results.to_csv(temporary, index=False)
+
+    try:
+        results = experiment.run_experiment(sequence, protocol, args.methods, args.seeds, save)
+    except KeyboardInterrupt:
+        print(f"\ninterrupted; what was finished is in {out / 'results.csv'}", file=sys.stderr)
+        return 130
+    title = f"{args.dataset}, {protocol.name} protocol, {len(sequence)} tasks"
+    plotting.plot_results(results, out / "results.png", title)
+
+    print(f"{title}: mean ± sd over seeds, in percent\n")
+    print(metrics.format_summary(metrics.summary(results)).to_string())
+    print("\naccuracy over all classes after each stage (mean over seeds)\n")
+    print(metrics.stage_table(results).to_string(float_format="{:.1f}".format, na_rep="–"))
+    print(f"\nwrote {out / 'results.csv'} and {out / 'results.png'}")
+    return 0
+
+
+def main(argv=None):
+    """Run the program; returns the exit status (2 for bad input)."""
+    args = build_parser().parse_args(argv)
+    try:
+        return args.call(args)
+    except (ValueError, TypeError, OSError, OverflowError) as error:
+        print(f"srcnb {args.command}: error: {error}", file=sys.stderr)
+        return 2
+
+
+def _sleep_every(text):
+    if text == "end":
+        return 0
+    try:
+        k = int(text)
+    except ValueError:
+        k = 0
+    if k < 1:
+        raise argparse.ArgumentTypeError(f'must be a number from 1, or "end", got {text!r}')
+    return k

@@ -1,0 +1,127 @@
+"""Data sets by name: digits (ships with scikit-learn), MNIST and Fashion-MNIST."""
+
+import gzip
+import os
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from srcnb.checks import check_choice
+from srcnb.tasks import Dataset
+
+# Name → (the folder of its IDX files, its name on OpenML).
+MNISTS = {
+    "mnist": ("mnist", "mnist_784"),
+    "fashion-mnist": ("fashion-mnist", "Fashion-MNIST"),
+}
+NAMES = ("digits", *MNISTS)
+# The share of digits that is held out as its test set; the split is always the same.
+DIGITS_TEST_FRACTION = 0.25
+_N_TRAIN, _N_PIXELS = 60_000, 784
+
+
+def load(name="digits", data_dir=None):
+    """Load a Dataset, its features scaled to [0, 1], float32.
+
+    Parameters
+    ----------
+    name : "digits" | "mnist" | "fashion-mnist"
+        digits: scikit-learn's 1797 images of 8×8 pixels, a stratified quarter of them for testing.
+    data_dir : path or None
+        The folder that holds ``mnist/`` and ``fashion-mnist/`` with the sets' four IDX .gz files.
+        None: the folder in the environment variable SRCNB_DATA; where that is not set either, the
+        set is fetched once by scikit-learn's ``fetch_openml``, which caches it.
+
+    Raises
+    ------
+    ValueError
+        For an unknown name, or an IDX file that is truncated, not gzip, or of the wrong magic.
+    FileNotFoundError
+        Where the folder lacks a file.
+    """
+    check_choice("name", name, NAMES)
+    if name == "digits":
+        return _digits()
+    folder, openml_name = MNISTS[name]
+    data_dir = data_dir or os.environ.get("SRCNB_DATA")
+    if data_dir:
+        X, y, X_test, y_test = _from_folder(Path(data_dir) / folder)
+    else:
+        X, y, X_test, y_test = _from_openml(openml_name)
+    X, X_test = (a.reshape(len(a), -1).astype(np.float32) / 255 for a in (X, X_test))
+    return Dataset(name, X, y, X_test, y_test, n_classes=10, shape=(28, 28))
+
+
+def read_idx(path, n_dims):
+    """Read a gzipped IDX file of unsigned bytes (the format of MNIST) with ``n_dims`` dimensions.
+
+    The header is big-endian: two zero bytes, the type (8: unsigned byte), the number of
+    dimensions, then each dimension as 4 bytes. Raises ValueError that names the file.
+    """
+    try:
+        with gzip.open(path) as file:
+            raw = file.read()
+    except (gzip.BadGzipFile, zlib.error) as error:
+        raise ValueError(f"{path} is not a gzip file: {error}") from None
+    except EOFError:
+        raise ValueError(f"{path} is truncated: its gzip stream ends early") from None
+    magic = bytes((0, 0, 8, n_dims))
+    if raw[:4] != magic:
+        raise ValueError(f"{path} must start with the magic {magic.hex()}, got {raw[:4].hex()!r}")
+    header = 4 + 4 * n_dims
+    if len(raw) < header:
+        raise ValueError(f"{path} is truncated: {len(raw)} bytes, its header alone has {header}")
+    shape = struct.unpack(f">{n_dims}I", raw[4:header])
+    n_bytes = int(np.prod(shape, dtype=np.int64))
+    if len(raw) - header != n_bytes:
+        what = "truncated" if len(raw) - header < n_bytes else "too long"
+        raise ValueError(f"{path} is {what}: {len(raw) - header} bytes for shape {shape}")
+    return np.frombuffer(raw, np.uint8, offset=header).reshape(shape)
+
+
+def _digits():
+    from sklearn.datasets import load_digits
+    from sklearn.model_selection import train_test_split
+
+    X, y = load_digits(return_X_y=True)
+    X = (X / 16).astype(np.float32)
+    X, X_test, y, y_test = train_test_split(
+        X, y, test_size=DIGITS_TEST_FRACTION, stratify=y, random_state=0
+    )
+    return Dataset("digits", X, y, X_test, y_test, n_classes=10, shape=(8, 8))
+
+
+def _from_folder(folder):
+    parts = []
+    for prefix in ("train", "t10k"):
+        for kind, n_dims in (("images-idx3", 3), ("labels-idx1", 1)):
+            path = folder / f"{prefix}-{kind}-ubyte.gz"
+            if not path.is_file():
+                raise FileNotFoundError(f"data_dir must hold {path}, which is not there")
+            parts.append(read_idx(path, n_dims))
+    for i in (0, 2):
+        if len(parts[i]) != len(parts[i + 1]):
+            raise ValueError(
+                f"{folder} must have one label per image,"
+                f" got {len(parts[i])} images and {len(parts[i + 1])} labels"
+            )
+    return parts
+
+
+def _from_openml(name):
+    from sklearn.datasets import fetch_openml
+
+    try:
+        X, y = fetch_openml(name, version=1, return_X_y=True, as_frame=False, parser="liac-arff")
+    except OSError as error:
+        raise ConnectionError(
+            f"could not fetch {name} from OpenML ({error}); set --data-dir or SRCNB_DATA to a"
+            " folder with the IDX files instead"
+        ) from error
+    if X.shape != (70_000, _N_PIXELS):
+        raise ValueError(f"OpenML's {name} must have shape (70000, {_N_PIXELS}), got {X.shape}")
+    y = y.astype(np.int64)
+    # OpenML keeps the original order: the 60,000 training images come first.
+    return X[:_N_TRAIN], y[:_N_TRAIN], X[_N_TRAIN:], y[_N_TRAIN:]

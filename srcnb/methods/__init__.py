@@ -1,0 +1,22 @@
+"""Methods: ways to learn a sequence of tasks, one file each.
+
+A method is a function ``run(tasks, protocol, seed)`` that yields (stage, phase, model) at each
+point that is worth a measurement: stage = number of tasks trained so far, phase = "train" or
+"sleep", and a model with ``predict(X)``. The runner measures; a method never sees test data.
+"""
+
+import numpy as np
+
+from srcnb.methods import parallel, sequential, src
+
+METHODS = {"sequential": sequential.run, "src": src.run, "parallel": parallel.run}
+
+
+def n_measurements(name, tasks, protocol):
+    """How many times the method yields; for progress bars."""
+    n = len(tasks)
+    if name == "parallel":
+        return 1
+    if name == "src":
+        return n + int(np.sum([protocol.sleeps_after(stage, n) for stage in range(1, n + 1)]))
+    return n

@@ -1,0 +1,90 @@
+"""Average accuracy, forgetting and backward transfer, and their mean ± sd over seeds."""
+
+import numpy as np
+
+METRICS = ("accuracy", "average_accuracy", "forgetting", "backward_transfer")
+
+
+def continual_metrics(results):
+    """The metrics of the continual-learning literature, for each method and seed.
+
+    With a_{k,j} the accuracy (in percent) on task j after stage k, after its sleep where there was
+    one, and K the last stage:
+
+    - accuracy: on the test samples of all tasks together, after stage K;
+    - average_accuracy: mean of a_{K,j} over the tasks j (Lopez-Paz & Ranzato, NeurIPS 2017);
+    - forgetting: mean over j < K of max_{k = j … K-1} a_{k,j} - a_{K,j} (Chaudhry et al., ECCV
+      2018; they start at k = 1, where a task not yet learnt can only be a lucky guess);
+    - backward_transfer: mean over j < K of a_{K,j} - a_{j,j} (Lopez-Paz & Ranzato).
+
+    Parameters
+    ----------
+    results : DataFrame of ``run_experiment``
+
+    Returns
+    -------
+    DataFrame indexed by (method, seed). The last two are NaN for a method with only one stage.
+    """
+    import pandas as pd
+
+    rows = {}
+    for key, run in results.groupby(["method", "seed"], sort=False):
+        # Rows are in the order of time: the last one of a stage is the one after its sleep.
+        last = run.groupby(["stage", "task"], sort=False)["accuracy"].last().unstack("task")
+        overall = last["all"].iloc[-1]
+        a = last.drop(columns="all")
+        a = a[sorted(a.columns, key=int)]
+        stages = a.index.to_numpy()
+        a = a.to_numpy()
+        forgetting, transfer = [], []
+        if len(a) > 1:
+            for j in range(a.shape[1] - 1):
+                since = a[stages >= j + 1, j]
+                forgetting.append(since[:-1].max() - since[-1])
+                transfer.append(since[-1] - since[0])
+        rows[key] = (
+            overall,
+            a[-1].mean(),
+            np.mean(forgetting) if forgetting else np.nan,
+            np.mean(transfer) if transfer else np.nan,
+        )
+    index = pd.MultiIndex.from_tuples(rows, names=["method", "seed"])
+    return pd.DataFrame(list(rows.values()), index=index, columns=list(METRICS))
+
+
+def summary(results):
+    """Mean and sd (of a sample: n - 1) of the metrics over seeds; one row per method.
+
+    Columns are (metric, "mean") and (metric, "sd"), and "seeds".
+    """
+    per_seed = continual_metrics(results).groupby("method", sort=False)
+    table = per_seed.agg(["mean", "std"]).rename(columns={"std": "sd"}, level=1)
+    table["seeds"] = per_seed.size()
+    return table
+
+
+def stage_table(results):
+    """Mean accuracy over all classes after each stage and phase: methods × (stage, phase)."""
+    overall = results[results["task"] == "all"]
+    table = overall.groupby(["method", "phase", "stage"], sort=False)["accuracy"].mean()
+    return table.unstack("stage").sort_index(axis=1)
+
+
+def format_summary(table):
+    """``summary`` as a DataFrame of strings "mean ± sd", for printing."""
+    import pandas as pd
+
+    def cell(mean, sd):
+        if np.isnan(mean):
+            return "–"
+        return f"{mean:.1f}" if np.isnan(sd) else f"{mean:.1f} ± {sd:.1f}"
+
+    columns = {
+        metric.replace("_", " "): [
+            cell(mean, sd) for mean, sd in table[metric].itertuples(index=False)
+        ]
+        for metric in METRICS
+    }
+    text = pd.DataFrame(columns, index=table.index)
+    text["seeds"] = table["seeds"].astype(str)
+    return text

@@ -1,0 +1,195 @@
+"""One data set into a sequence of tasks.
+
+The three scenarios of continual learning (van de Ven & Tolias 2019, "Three scenarios for continual
+learning"), as far as one head of outputs goes: new classes, new domains, permuted pixels.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from srcnb.checks import check_array, check_int, check_labels, check_rng
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Samples in [0, 1] with labels 0 … n_classes - 1, split into training and test.
+
+    Attributes
+    ----------
+    name : str
+    X, X_test : (n, n_features) float arrays
+    y, y_test : (n,) int arrays
+    n_classes : int
+    shape : (rows, columns) of the images, or None for feature vectors
+    """
+
+    name: str
+    X: np.ndarray
+    y: np.ndarray
+    X_test: np.ndarray
+    y_test: np.ndarray
+    n_classes: int
+    shape: tuple | None = None
+
+    def __post_init__(self):
+        check_int("n_classes", self.n_classes, low=2)
+        for part in ("", "_test"):
+            X = check_array(f"X{part}", getattr(self, f"X{part}"), 2)
+            y = check_labels(f"y{part}", getattr(self, f"y{part}"), len(X), self.n_classes)
+            object.__setattr__(self, f"X{part}", X)
+            object.__setattr__(self, f"y{part}", y)
+        if self.X.shape[1] != self.X_test.shape[1]:
+            raise ValueError(
+                f"X_test must have {self.X.shape[1]} columns like X, got {self.X_test.shape[1]}"
+            )
+
+    def validation_split(self, fraction=0.25, random_state=0):
+        """The same data set without its test part: a stratified share of X is held out instead.
+
+        For choosing hyper-parameters, which must never see the test set.
+        """
+        from sklearn.model_selection import train_test_split
+
+        X, X_test, y, y_test = train_test_split(
+            self.X, self.y, test_size=fraction, stratify=self.y, random_state=random_state
+        )
+        return replace(self, X=X, y=y, X_test=X_test, y_test=y_test)
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is learnt at one stage.
+
+    Attributes
+    ----------
+    name : str
+    X, y : the training samples, at most ``cap`` of them
+    X_all, y_all : the same without the cap (matlab dreams of these, and "parallel" learns them)
+    X_test, y_test : the test samples of this task
+    n_classes : int, of the network's output, so of all tasks together
+    shape : (rows, columns) of the images, or None
+    """
+
+    name: str
+    X: np.ndarray
+    y: np.ndarray
+    X_all: np.ndarray
+    y_all: np.ndarray
+    X_test: np.ndarray
+    y_test: np.ndarray
+    n_classes: int
+    shape: tuple | None = None
+
+
+def class_incremental(data, groups=2, order=None, cap=None):
+    """Tasks of new classes each.
+
+    Parameters
+    ----------
+    data : Dataset
+    groups : int, or list of lists of classes
+        Classes per task (the last task takes what is left), or the classes of each task.
+    order : sequence of classes, or None
+        The order in which an int ``groups`` takes the classes; None: 0, 1, 2 …
+    cap : int or None
+        Training samples per task at most: the first ones in the order of the data (both sources
+        take the first 5000).
+
+    Raises
+    ------
+    ValueError
+        For classes that the data set does not declare, named twice, or without samples.
+    """
+    return [
+        _task(data, f"classes {', '.join(map(str, group))}", group, cap)
+        for group in _groups(data, groups, order)
+    ]
+
+
+def domain_incremental(data, groups=2, order=None, cap=None):
+    """Tasks with the same outputs but another domain each.
+
+    ``data`` is a list of Datasets with the same features and classes, one task each; or one
+    Dataset, split as in :func:`class_incremental`, whose labels become the place of a class within
+    its group (so that split MNIST becomes odd or even, five times).
+    """
+    if isinstance(data, Dataset):
+        tasks = []
+        groups = _groups(data, groups, order)
+        for group in groups:
+            label = np.full(data.n_classes, -1)
+            label[list(group)] = np.arange(len(group))
+            task = _task(data, f"classes {', '.join(map(str, group))}", group, cap)
+            relabelled = {part: label[getattr(task, part)] for part in ("y", "y_all", "y_test")}
+            tasks.append(replace(task, n_classes=max(map(len, groups)), **relabelled))
+        return tasks
+    data = list(data)
+    if not data:
+        raise ValueError("data must hold at least one Dataset, got an empty list")
+    for d in data[1:]:
+        if (d.X.shape[1], d.n_classes) != (data[0].X.shape[1], data[0].n_classes):
+            raise ValueError(
+                f"data must have the same features and classes: {data[0].name} has"
+                f" {data[0].X.shape[1]} and {data[0].n_classes},"
+                f" {d.name} has {d.X.shape[1]} and {d.n_classes}"
+            )
+    return [_task(d, d.name, range(d.n_classes), cap) for d in data]
+
+
+def permuted_pixels(data, n_tasks=5, cap=None, random_state=0):
+    """Tasks of all classes, each with its features in another random order; the first as it is."""
+    n_tasks = check_int("n_tasks", n_tasks, low=1)
+    rng = check_rng("random_state", random_state)
+    whole = _task(data, "original", range(data.n_classes), cap)
+    tasks = [whole]
+    for i in range(1, n_tasks):
+        order = rng.permutation(data.X.shape[1])
+        permuted = {part: getattr(whole, part)[:, order] for part in ("X", "X_all", "X_test")}
+        tasks.append(replace(whole, name=f"permutation {i}", **permuted))
+    return tasks
+
+
+def _groups(data, groups, order):
+    if isinstance(groups, (int, np.integer)):
+        size = check_int("groups", groups, low=1)
+        classes = list(range(data.n_classes)) if order is None else [int(c) for c in order]
+        _check_classes("order", classes, data.n_classes)
+        return [tuple(classes[i : i + size]) for i in range(0, len(classes), size)]
+    if order is not None:
+        raise ValueError(f"order goes with a number of classes per task, got groups={groups!r}")
+    groups = [tuple(int(c) for c in group) for group in groups]
+    if not groups or not all(groups):
+        raise ValueError(f"groups must hold at least one class per task, got {groups}")
+    _check_classes("groups", [c for group in groups for c in group], data.n_classes)
+    return groups
+
+
+def _check_classes(name, classes, n_classes):
+    outside = [c for c in classes if not 0 <= c < n_classes]
+    if outside:
+        raise ValueError(f"{name} must name classes in 0 … {n_classes - 1}, got {outside[0]}")
+    if len(set(classes)) != len(classes):
+        raise ValueError(f"{name} must name each class once, got {classes}")
+
+
+def _task(data, name, classes, cap):
+    if cap is not None:
+        cap = check_int("cap", cap, low=1)
+    chosen = np.isin(data.y, list(classes))
+    chosen_test = np.isin(data.y_test, list(classes))
+    for what, c in (("training", chosen), ("test", chosen_test)):
+        if not c.any():
+            raise ValueError(f"task '{name}' of {data.name} is empty: it has no {what} samples")
+    X, y = data.X[chosen], data.y[chosen]
+    return Task(
+        name,
+        X[:cap],
+        y[:cap],
+        X,
+        y,
+        data.X_test[chosen_test],
+        data.y_test[chosen_test],
+        data.n_classes,
+        data.shape,
+    )
