@@ -30,9 +30,22 @@ def check_real(name, value, low=-np.inf, high=np.inf, *, low_open=False, high_op
 
 def check_choice(name, value, choices):
     """Return ``value`` if it is one of ``choices``."""
-    if value not in tuple(choices):
+    choices = tuple(choices)
+    if value not in choices:
         raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}; got {value!r}")
     return value
+
+
+def check_dtype(name, value):
+    """Return ``value`` as a NumPy dtype, float32 or float64."""
+    # None would mean float64 to NumPy.
+    if value is not None:
+        try:
+            if np.dtype(value) in DTYPES:
+                return np.dtype(value)
+        except TypeError:
+            pass
+    raise ValueError(f"{name} must be 'float32' or 'float64', got {value!r}")
 
 
 def check_array(name, value, ndim, dtype=None):

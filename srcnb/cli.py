@@ -58,7 +58,7 @@ def build_parser():
     )
     run.add_argument(
         "--hidden",
-        nargs="+",
+        nargs=2,
         type=int,
         metavar="N",
         help="sizes of the two hidden layers (default: the protocol's)",

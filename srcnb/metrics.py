@@ -55,11 +55,11 @@ def continual_metrics(results):
 def summary(results):
     """Mean and sd (of a sample: n - 1) of the metrics over seeds; one row per method.
 
-    Columns are (metric, "mean") and (metric, "sd"), and "seeds".
+    Columns are (metric, "mean"), (metric, "sd"), and ("seeds", "").
     """
     per_seed = continual_metrics(results).groupby("method", sort=False)
     table = per_seed.agg(["mean", "std"]).rename(columns={"std": "sd"}, level=1)
-    table["seeds"] = per_seed.size()
+    table["seeds", ""] = per_seed.size()
     return table
 
 

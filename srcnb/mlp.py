@@ -10,9 +10,9 @@ from typing import NamedTuple
 import numpy as np
 
 from srcnb.checks import (
-    DTYPES,
     check_array,
     check_choice,
+    check_dtype,
     check_int,
     check_labels,
     check_real,
@@ -92,12 +92,7 @@ class MLP:
         self.inverted_dropout = bool(inverted_dropout)
         self.l2 = check_real("l2", l2, 0)
         self._rng = check_rng("random_state", random_state)
-        try:
-            dtype = np.dtype(dtype)
-        except TypeError:
-            dtype = None
-        if dtype not in DTYPES:
-            raise ValueError(f"dtype must be 'float32' or 'float64', got {dtype!r}")
+        dtype = check_dtype("dtype", dtype)
 
         def uniform(bound, *shape):
             return self._rng.uniform(-bound, bound, shape).astype(dtype)

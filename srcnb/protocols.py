@@ -106,6 +106,11 @@ class Protocol:
 
     def __post_init__(self):
         hidden = tuple(check_int("hidden", n, low=1) for n in self.hidden)
+        if len(hidden) != 2:
+            raise ValueError(
+                "hidden must be two layer sizes, as the constants of the sleep are for three"
+                f" layers of weights; got {hidden}"
+            )
         object.__setattr__(self, "hidden", hidden)
         check_int("sleep_every", self.sleep_every)
 

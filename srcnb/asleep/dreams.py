@@ -166,14 +166,14 @@ def rate_blocks(dream, config, n_inputs, rng, block_steps):
             dream.rates(min(block_steps, n_steps - start), rng)
             for start in range(0, n_steps, block_steps)
         )
-    elif hasattr(dream, "ndim") or isinstance(dream, (list, tuple)):
+    elif isinstance(dream, (np.ndarray, list, tuple)):
         array = np.asarray(dream)
         if array.ndim == 1:
             array = np.broadcast_to(array, (n_steps, *array.shape))
         if len(array) != n_steps:
             raise ValueError(f"dream must have n_steps = {n_steps} rows, got shape {array.shape}")
         blocks = [array]
-    elif hasattr(dream, "__iter__"):
+    elif np.iterable(dream):
         blocks = dream
     else:
         raise TypeError(
