@@ -26,5 +26,7 @@ def check_folder(name, folder):
             temporary.touch()
         (folder / "srcnb-write-test").unlink()
     except OSError as error:
-        raise ValueError(f"{name} must be a folder that can be written, got {folder}: {error}") from None
+        raise ValueError(
+            f"{name} must be a folder that can be written, got {folder}: {error}"
+        ) from None
     return folder

@@ -62,9 +62,7 @@ def test_src_trains_as_sequential_until_the_first_sleep(sequence, protocol):
 
 @pytest.mark.parametrize(("every", "sleeps"), [(1, [1, 2, 3]), (2, [2]), (3, [3]), (0, [3])])
 def test_sleep_schedule(sequence, protocol, every, sleeps):
-    results = experiment.run_experiment(
-        sequence, replace(protocol, sleep_every=every), ["src"], 1
-    )
+    results = experiment.run_experiment(sequence, replace(protocol, sleep_every=every), ["src"], 1)
     assert list(results[results["phase"] == "sleep"]["stage"].unique()) == sleeps
 
 

@@ -77,9 +77,7 @@ def test_training(run):
             w -= v
     for i in (1, 2, 3):
         np.testing.assert_allclose(net.weights[i - 1], run[f"W{i}_after"], rtol=0, atol=1e-6)
-    np.testing.assert_allclose(
-        net.activations(run["X"])[-1], run["test_output"], rtol=0, atol=1e-6
-    )
+    np.testing.assert_allclose(net.activations(run["X"])[-1], run["test_output"], rtol=0, atol=1e-6)
     np.testing.assert_array_equal(net.predict(run["X"]), run["predicted"])
     factors = srcnb.alpha_factors(net, run["X"], form="matlab")
     np.testing.assert_allclose(factors, run["normalization_factors"], rtol=0, atol=1e-6)

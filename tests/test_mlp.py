@@ -92,9 +92,7 @@ def test_a_second_fit_goes_on():
 
 def test_same_seed_same_network():
     X, y = toy_batch(n=30)
-    a, b, c = (
-        srcnb.MLP((6, 8, 4), dropout=0.2, random_state=seed).fit(X, y) for seed in (0, 0, 1)
-    )
+    a, b, c = (srcnb.MLP((6, 8, 4), dropout=0.2, random_state=seed).fit(X, y) for seed in (0, 0, 1))
     np.testing.assert_array_equal(a.weights[0], b.weights[0])
     assert not np.array_equal(a.weights[0], c.weights[0])
 

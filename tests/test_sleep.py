@@ -264,9 +264,7 @@ def test_alpha_factors_by_hand():
 def test_forms_differ_from_the_third_layer_on():
     net = srcnb.MLP((6, 5, 4, 3), init=0.9, output="relu", dtype="float64", random_state=3)
     X = np.random.default_rng(0).random((50, 6))
-    scales = [
-        max(w.max(), a.max()) for w, a in zip(net.weights, net.activations(X), strict=True)
-    ]
+    scales = [max(w.max(), a.max()) for w, a in zip(net.weights, net.activations(X), strict=True)]
     s1, s2, s3 = scales
     np.testing.assert_allclose(srcnb.alpha_factors(net, X, "diehl"), [1 / s1, s1 / s2, s2 / s3])
     np.testing.assert_allclose(
