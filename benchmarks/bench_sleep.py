@@ -27,10 +27,7 @@ KERNEL_REPEATS = 5
 
 def trained_network(data, hidden):
     """A network that has learnt two tasks, its Night, and the config of its second sleep."""
-    if data.name == "digits":
-        protocol = protocols.own_protocol()
-    else:
-        protocol = protocols.torch_protocol()
+    protocol = protocols.get(None if data.name == "digits" else "torch", data.name)
     net_sizes = (data.X.shape[1], hidden, hidden, data.n_classes)
     net = srcnb.MLP(net_sizes, random_state=0, **protocol.network)
     night = protocol.new_night()

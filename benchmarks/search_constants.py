@@ -1,11 +1,12 @@
 """Choose the constants of srcnb's own protocol on training data: random search, then refinement.
 
-    python benchmarks/search_constants.py [--dataset digits] [--trials 1500] [--out search.csv]
+    python benchmarks/search_constants.py [--dataset digits] [--trials 1200] [--out search.csv]
 
 The test set is never seen: each trial trains on a part of the *training* set and is scored on
-the rest of it, by the accuracy over all classes after the last sleep. Half of the trials are drawn
-at random, half are drawn around the best so far; then the best 20 run again with ten other seeds,
-each with another split, and the best mean of those is the winner. One thread per process, all cores.
+the rest of it, by the accuracy over all classes after the last sleep, a mean over two seeds. Half
+of the trials are drawn at random, half around the best so far; then the best 20 run again with ten
+other seeds, each with another split, and the best mean of those is the winner. Each process has one
+thread; there are as many as cores.
 """
 
 import argparse
@@ -20,13 +21,13 @@ from srcnb import SilentLayerWarning, datasets, experiment, protocols, tasks
 
 # Parameter → (low, high), searched log-uniformly (growth: uniformly).
 SPACE = {
-    "max_rate": (20, 400),
-    "theta1": (0.1, 10),
-    "theta2": (0.03, 10),
-    "theta3": (0.03, 10),
-    "inc": (2e-4, 3e-2),
+    "max_rate": (20, 480),
+    "theta1": (0.01, 10),
+    "theta2": (0.003, 10),
+    "theta3": (0.03, 30),
+    "inc": (5e-5, 5e-2),
     "growth": (0.02, 0.6),
-    "first_steps": (100, 2000),
+    "first_steps": (100, 1500),
 }
 LINEAR = ("growth",)
 FRESH_SEEDS = range(100, 110)
@@ -84,7 +85,7 @@ def run(data, points, seeds, parallel):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--dataset", default="digits", choices=datasets.NAMES)
-    parser.add_argument("--trials", type=int, default=1500)
+    parser.add_argument("--trials", type=int, default=1200)
     parser.add_argument("--out", default="search.csv")
     args = parser.parse_args()
     data = datasets.load(args.dataset)

@@ -49,7 +49,7 @@ def check_dtype(name, value):
 
 
 def check_array(name, value, ndim, dtype=None):
-    """Return ``value`` as a finite float array of ``ndim`` dimensions (cast to ``dtype`` if given)."""
+    """Return ``value`` as a finite float array of ``ndim`` dimensions (in ``dtype``, if given)."""
     try:
         array = np.asarray(value)
         if array.dtype.kind not in "biuf":

@@ -104,14 +104,18 @@ def run_command(args):
     data = datasets.load(args.dataset, args.data_dir)
     sequence = tasks.class_incremental(data, groups=2, cap=protocol.cap)
 
+    finished = []
+
     def save(results):
         with files.replacing(out / "results.csv") as temporary:
             results.to_csv(temporary, index=False)
+        finished[:] = dict.fromkeys(zip(results["method"], results["seed"], strict=True))
 
     try:
         results = experiment.run_experiment(sequence, protocol, args.methods, args.seeds, save)
     except KeyboardInterrupt:
-        print(f"\ninterrupted; what was finished is in {out / 'results.csv'}", file=sys.stderr)
+        where = f"; they are in {out / 'results.csv'}" if finished else ""
+        print(f"\ninterrupted after {len(finished)} finished runs{where}", file=sys.stderr)
         return 130
     title = f"{args.dataset}, {protocol.name} protocol, {len(sequence)} tasks"
     plotting.plot_results(results, out / "results.png", title)
@@ -129,6 +133,9 @@ def main(argv=None):
     args = build_parser().parse_args(argv)
     try:
         return args.call(args)
+    except KeyboardInterrupt:
+        print("\ninterrupted", file=sys.stderr)
+        return 130
     except (ValueError, TypeError, OSError, OverflowError) as error:
         print(f"srcnb {args.command}: error: {error}", file=sys.stderr)
         return 2

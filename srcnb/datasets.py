@@ -114,7 +114,7 @@ def _from_openml(name):
     from sklearn.datasets import fetch_openml
 
     try:
-        X, y = fetch_openml(name, version=1, return_X_y=True, as_frame=False, parser="liac-arff")
+        X, y = fetch_openml(name, version=1, return_X_y=True, as_frame=False)
     except OSError as error:
         raise ConnectionError(
             f"could not fetch {name} from OpenML ({error}); set --data-dir or SRCNB_DATA to a"

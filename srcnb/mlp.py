@@ -156,7 +156,19 @@ class MLP:
 
     def copy(self):
         """An independent copy, momentum and random state included."""
-        return copy.deepcopy(self)
+        return self.with_weights([w.copy() for w in self.weights])
+
+    def with_weights(self, weights):
+        """A copy of this network with other weights, which it takes over without copying them.
+
+        Everything else, momentum and random state included, is as here.
+        """
+        net = copy.copy(self)
+        net._rng = copy.deepcopy(self._rng)
+        net.weights = list(weights)
+        if self.biases is not None:
+            net.biases = [b.copy() for b in self.biases]
+        return net  # fit() never writes to a velocity that it finds, so that may be shared
 
     def __repr__(self):
         return (
@@ -316,6 +328,8 @@ class MLP:
         momentum = check_real("momentum", momentum, 0, 1, high_open=True)
         if reset_momentum or self._velocity is None:
             self._velocity = [np.zeros_like(p) for p in self._parameters()]
+        else:
+            self._velocity = [v.copy() for v in self._velocity]
         buffer = np.empty(max(_block_rows(w) * w.shape[1] for w in self.weights), self.dtype)
         # A diverging run is reported once, below, not by NumPy at every batch.
         with np.errstate(over="ignore", invalid="ignore"):

@@ -90,6 +90,19 @@ def test_a_second_fit_goes_on():
         assert not np.array_equal(a, c)
 
 
+def test_a_copy_is_independent():
+    X, y = toy_batch(n=30)
+    net = srcnb.MLP((6, 8, 4), bias=True, dropout=0.2, random_state=3).fit(X, y)
+    twin = net.copy()
+    a = net.copy().fit(X, y, reset_momentum=False)
+    b = net.copy().fit(X, y, reset_momentum=False)
+    for name in ("weights", "biases", "_velocity"):
+        for i, kept in enumerate(getattr(net, name)):
+            np.testing.assert_array_equal(kept, getattr(twin, name)[i])
+            np.testing.assert_array_equal(getattr(a, name)[i], getattr(b, name)[i])
+    assert not np.array_equal(a.weights[0], net.weights[0])
+
+
 def test_same_seed_same_network():
     X, y = toy_batch(n=30)
     a, b, c = (srcnb.MLP((6, 8, 4), dropout=0.2, random_state=seed).fit(X, y) for seed in (0, 0, 1))

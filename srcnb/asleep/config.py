@@ -94,5 +94,6 @@ class SleepConfig:
             values = getattr(self, name)
             if len(values) != n_layers:
                 raise ValueError(
-                    f"{name} must have one number per layer of the network, {n_layers}, got {values}"
+                    f"{name} must have one number per layer of the network,"
+                    f" {n_layers}, got {values}"
                 )

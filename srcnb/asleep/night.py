@@ -93,8 +93,7 @@ def sleep(net, dream, config, random_state=None, *, engine="numba", record=False
             SilentLayerWarning,
             stacklevel=2,
         )
-    slept = net.copy()
-    slept.weights = result.weights
+    slept = net.with_weights(result.weights)
     seconds = max(config.n_steps, 1) * config.dt
     rates = np.array([count.mean() / seconds for count in result.spike_counts])
     report = SleepReport(

@@ -147,9 +147,9 @@ def simulate(weights, input_spikes, config, engine="numba", record=False, membra
     OverflowError
         If weights or membranes overflow on the way.
 
-    See Also
-    --------
-    DESIGN: Tadros et al. 2022, Methods ("Sleep"); the equations stand in asleep/reference.py.
+    Notes
+    -----
+    Tadros et al. 2022, Methods; asleep/reference.py has the equations, one function each.
     """
     simulation = Simulation(weights, config, engine, record, membranes)
     input_spikes = check_spikes("input_spikes", input_spikes, simulation.n_inputs)
