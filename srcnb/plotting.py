@@ -17,7 +17,7 @@ def plot_results(results, path, title=""):
     from matplotlib.figure import Figure
 
     methods = list(dict.fromkeys(results["method"]))
-    figure = Figure(figsize=(8, 4.4 + 0.3 * len(methods)), layout="constrained")
+    figure = Figure(figsize=(9, 4.4 + 0.3 * len(methods)), layout="constrained")
     FigureCanvasAgg(figure)
     top, bottom = figure.subplots(2, 1, height_ratios=[10, 1.2 + 0.9 * len(methods)])
     n_stages = int(results["stage"].max())
@@ -31,7 +31,7 @@ def plot_results(results, path, title=""):
         title=title,
     )
     top.grid(alpha=0.3)
-    top.legend(loc="upper left", frameon=False)
+    top.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)
 
     table = format_summary(summary(results))
     bottom.axis("off")
