@@ -36,6 +36,13 @@ def check_choice(name, value, choices):
     return value
 
 
+def check_list(name, value):
+    """Return ``value`` as a list; TypeError unless it can be iterated and is no string."""
+    if isinstance(value, str) or not np.iterable(value):
+        raise TypeError(f"{name} must be a list, got {_short(value)}")
+    return list(value)
+
+
 def check_dtype(name, value):
     """Return ``value`` as a NumPy dtype, float32 or float64."""
     # None would mean float64 to NumPy.
@@ -66,6 +73,20 @@ def check_array(name, value, ndim, dtype=None):
     return array
 
 
+def check_rates(name, X):
+    """Return ``X`` as an (n, n_0) float array; ValueError unless all of it lies in [0, 1]."""
+    X = np.asarray(X)
+    if X.dtype not in (np.float32, np.float64):
+        X = check_array(name, X, 2, np.float32)
+    if X.ndim != 2:
+        raise ValueError(f"{name} must have 2 dimensions, got shape {X.shape}")
+    # Written so that NaN fails as well.
+    if X.size and not (X.min() >= 0 and X.max() <= 1):
+        bad = X[~((X >= 0) & (X <= 1))][0]
+        raise ValueError(f"{name} must be rates in [0, 1], got {bad}")
+    return X
+
+
 def check_width(name, array, width):
     """Raise unless the (n, width) ``array`` has ``width`` columns."""
     if array.shape[1] != width:
@@ -77,6 +98,8 @@ def check_width(name, array, width):
 def check_labels(name, y, n_samples, n_classes):
     """Return ``y`` as an (n_samples,) int array of labels in 0 … n_classes - 1."""
     y = np.asarray(y)
+    if y.dtype.kind == "f":
+        check_array(name, y, y.ndim)
     if y.ndim != 1 or len(y) != n_samples:
         raise ValueError(f"{name} must have shape ({n_samples},), got {y.shape}")
     if y.dtype.kind not in "iu":
@@ -94,6 +117,13 @@ def check_labels(name, y, n_samples, n_classes):
 
 def check_rng(name, random_state):
     """Return a ``numpy.random.Generator`` from None, an int, a SeedSequence or a Generator."""
+    if isinstance(random_state, np.random.SeedSequence):
+        # A copy, as spawning would change the caller's, and with it the next run.
+        random_state = np.random.SeedSequence(
+            random_state.entropy,
+            spawn_key=random_state.spawn_key,
+            pool_size=random_state.pool_size,
+        )
     try:
         return np.random.default_rng(random_state)
     except (TypeError, ValueError):
@@ -109,7 +139,7 @@ def check_weights(name, weights):
     ``weights`` is a list of (n_l, n_{l-1}) arrays, all float32 or all float64. The arrays are not
     copied where they already fit.
     """
-    weights = [np.asarray(w) for w in weights]
+    weights = [np.asarray(w) for w in check_list(name, weights)]
     if not weights:
         raise ValueError(f"{name} must hold at least one layer, got an empty list")
     dtypes = {w.dtype for w in weights}

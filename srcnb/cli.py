@@ -100,7 +100,7 @@ def run_command(args):
     if args.hidden:
         protocol = replace(protocol, hidden=tuple(args.hidden))
     protocol = replace(protocol, sleep_every=args.sleep_every)
-    out = files.check_folder("--out", args.out)
+    out = files.check_folder("--out", args.out, ["results.csv", "results.png"])
     data = datasets.load(args.dataset, args.data_dir)
     sequence = tasks.class_incremental(data, groups=2, cap=protocol.cap)
 
@@ -130,6 +130,9 @@ def run_command(args):
 
 def main(argv=None):
     """Run the program; returns the exit status (2 for bad input)."""
+    for stream in (sys.stdout, sys.stderr):  # a terminal without ± must not lose the table
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
     args = build_parser().parse_args(argv)
     try:
         return args.call(args)

@@ -64,7 +64,7 @@ def read_idx(path, n_dims):
         with gzip.open(path) as file:
             raw = file.read()
     except (gzip.BadGzipFile, zlib.error) as error:
-        raise ValueError(f"{path} is not a gzip file: {error}") from None
+        raise ValueError(f"{path} is not a gzip file, or damaged: {error}") from None
     except EOFError:
         raise ValueError(f"{path} is truncated: its gzip stream ends early") from None
     magic = bytes((0, 0, 8, n_dims))
@@ -101,6 +101,11 @@ def _from_folder(folder):
             if not path.is_file():
                 raise FileNotFoundError(f"data_dir must hold {path}, which is not there")
             parts.append(read_idx(path, n_dims))
+            if not len(parts[-1]) or parts[-1].shape[1:] != (28, 28)[: n_dims - 1]:
+                raise ValueError(
+                    f"{path} must hold images of 28×28 pixels, or labels; got shape"
+                    f" {parts[-1].shape}"
+                )
     for i in (0, 2):
         if len(parts[i]) != len(parts[i + 1]):
             raise ValueError(

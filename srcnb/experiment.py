@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from srcnb.checks import check_choice, check_int
+from srcnb.checks import check_choice, check_int, check_list
 from srcnb.methods import METHODS, n_measurements
 
 COLUMNS = ["method", "seed", "stage", "phase", "task", "accuracy"]
@@ -30,14 +30,14 @@ def run_experiment(tasks, protocol, methods=("sequential", "src", "parallel"), s
     """
     from tqdm import tqdm
 
-    methods = list(methods)
+    methods = check_list("methods", methods)
     for name in methods:
         check_choice("methods", name, METHODS)
     if not methods or len(set(methods)) != len(methods):
         raise ValueError(f"methods must name at least one method, each once; got {methods}")
     if isinstance(seeds, (int, np.integer)):
         seeds = range(check_int("seeds", seeds, low=1))
-    seeds = [check_int("seeds", seed) for seed in seeds]
+    seeds = [check_int("seeds", seed) for seed in check_list("seeds", seeds)]
     if not seeds or len(set(seeds)) != len(seeds):
         raise ValueError(f"seeds must name at least one seed, each once; got {seeds}")
     if not tasks:
@@ -49,15 +49,22 @@ def run_experiment(tasks, protocol, methods=("sequential", "src", "parallel"), s
         for seed in seeds:
             for name in methods:
                 bar.set_description(f"seed {seed}, {name}")
-                finished = []
-                for stage, phase, model in METHODS[name](tasks, protocol, seed):
-                    for task, accuracy in measure(model, tasks).items():
-                        finished.append((name, seed, stage, phase, task, accuracy))
-                    bar.update()
-                rows += finished
+                try:
+                    rows += _run_method(name, tasks, protocol, seed, bar)
+                except (ValueError, OverflowError) as error:
+                    raise type(error)(f"{name}, seed {seed}: {error}") from error
                 if save is not None:
                     save(_tidy(rows, methods))
     return _tidy(rows, methods)
+
+
+def _run_method(name, tasks, protocol, seed, bar):
+    rows = []
+    for stage, phase, model in METHODS[name](tasks, protocol, seed):
+        for task, accuracy in measure(model, tasks).items():
+            rows.append((name, seed, stage, phase, task, accuracy))
+        bar.update()
+    return rows
 
 
 def measure(model, tasks):

@@ -17,8 +17,11 @@ def replacing(path):
         temporary.unlink(missing_ok=True)
 
 
-def check_folder(name, folder):
-    """Make ``folder`` if need be and return it as a Path; ValueError if it can't be written."""
+def check_folder(name, folder, files=()):
+    """Make ``folder`` if need be and return it as a Path.
+
+    ValueError if it, or one of the ``files`` in it, can't be written.
+    """
     folder = Path(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -29,4 +32,7 @@ def check_folder(name, folder):
         raise ValueError(
             f"{name} must be a folder that can be written, got {folder}: {error}"
         ) from None
+    for file in files:
+        if (folder / file).is_dir():
+            raise ValueError(f"{name} must have room for {file}, but {folder / file} is a folder")
     return folder

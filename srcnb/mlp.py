@@ -15,6 +15,7 @@ from srcnb.checks import (
     check_dtype,
     check_int,
     check_labels,
+    check_list,
     check_real,
     check_rng,
     check_weights,
@@ -84,7 +85,9 @@ class MLP:
         l2=0.0,
         random_state=None,
     ):
-        sizes = tuple(check_int("layer_sizes", n, low=1) for n in layer_sizes)
+        sizes = tuple(
+            check_int("layer_sizes", n, low=1) for n in check_list("layer_sizes", layer_sizes)
+        )
         if len(sizes) < 2:
             raise ValueError(f"layer_sizes must name inputs and outputs, got {layer_sizes!r}")
         self.dropout = check_real("dropout", dropout, 0, 1, high_open=True)
@@ -132,7 +135,10 @@ class MLP:
             if taken in options:
                 raise TypeError(f"{taken} follows from the arrays, got {options[taken]!r}")
         if biases is not None:
-            biases = [check_array(f"biases[{i}]", b, 1) for i, b in enumerate(biases)]
+            biases = [
+                check_array(f"biases[{i}]", b, 1)
+                for i, b in enumerate(check_list("biases", biases))
+            ]
             if [len(b) for b in biases] != [len(w) for w in weights]:
                 raise ValueError(
                     f"biases must have lengths {[len(w) for w in weights]},"
@@ -321,6 +327,7 @@ class MLP:
         OverflowError
             If the training diverges to weights that are not finite.
         """
+        check_weights("weights", self.weights)
         X, y, _ = self._check_batch(X, y, None)
         epochs = check_int("epochs", epochs)
         batch_size = check_int("batch_size", batch_size, low=1)
@@ -330,6 +337,7 @@ class MLP:
             self._velocity = [np.zeros_like(p) for p in self._parameters()]
         else:
             self._velocity = [v.copy() for v in self._velocity]
+        before = [p.copy() for p in self._parameters()]
         buffer = np.empty(max(_block_rows(w) * w.shape[1] for w in self.weights), self.dtype)
         # A diverging run is reported once, below, not by NumPy at every batch.
         with np.errstate(over="ignore", invalid="ignore"):
@@ -339,7 +347,11 @@ class MLP:
                     batch = order[start : start + batch_size]
                     self._sgd_step(X[batch], y[batch], learning_rate, momentum, buffer)
         if not all(np.isfinite(p).all() for p in self._parameters()):
-            raise OverflowError(f"training diverged: weights overflow at {learning_rate=}")
+            for parameter, kept in zip(self._parameters(), before, strict=True):
+                parameter[:] = kept
+            raise OverflowError(
+                f"training diverged at {learning_rate=}; the weights are as they were before it"
+            )
         return self
 
     def _sgd_step(self, X, y, rate, momentum, buffer):
@@ -392,7 +404,7 @@ class MLP:
         y = check_labels("y", y, len(X), len(self.weights[-1]))
         if masks is not None:
             shapes = [(len(X), len(w)) for w in self.weights[:-1]]
-            masks = [np.asarray(m) for m in masks]
+            masks = [np.asarray(m) for m in check_list("masks", masks)]
             if [m.shape for m in masks] != shapes:
                 raise ValueError(f"masks must have shapes {shapes}, got {[m.shape for m in masks]}")
             keep = 1 / (1 - self.dropout) if self.inverted_dropout else 1

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from srcnb.checks import check_array, check_int, check_labels, check_rng
+from srcnb.checks import check_int, check_labels, check_list, check_rates, check_rng
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Dataset:
     def __post_init__(self):
         check_int("n_classes", self.n_classes, low=2)
         for part in ("", "_test"):
-            X = check_array(f"X{part}", getattr(self, f"X{part}"), 2)
+            X = check_rates(f"X{part}", getattr(self, f"X{part}"))
             y = check_labels(f"y{part}", getattr(self, f"y{part}"), len(X), self.n_classes)
             object.__setattr__(self, f"X{part}", X)
             object.__setattr__(self, f"y{part}", y)
@@ -145,20 +145,28 @@ def permuted_pixels(data, n_tasks=5, cap=None, random_state=0):
     tasks = [whole]
     for i in range(1, n_tasks):
         order = rng.permutation(data.X.shape[1])
-        permuted = {part: getattr(whole, part)[:, order] for part in ("X", "X_all", "X_test")}
-        tasks.append(replace(whole, name=f"permutation {i}", **permuted))
+        X_all = whole.X_all[:, order]
+        tasks.append(
+            replace(
+                whole,
+                name=f"permutation {i}",
+                X=X_all[:cap],
+                X_all=X_all,
+                X_test=whole.X_test[:, order],
+            )
+        )
     return tasks
 
 
 def _groups(data, groups, order):
     if isinstance(groups, (int, np.integer)):
         size = check_int("groups", groups, low=1)
-        classes = list(range(data.n_classes)) if order is None else [int(c) for c in order]
+        classes = list(range(data.n_classes)) if order is None else check_list("order", order)
         _check_classes("order", classes, data.n_classes)
         return [tuple(classes[i : i + size]) for i in range(0, len(classes), size)]
     if order is not None:
         raise ValueError(f"order goes with a number of classes per task, got groups={groups!r}")
-    groups = [tuple(int(c) for c in group) for group in groups]
+    groups = [tuple(check_list("groups", group)) for group in check_list("groups", groups)]
     if not groups or not all(groups):
         raise ValueError(f"groups must hold at least one class per task, got {groups}")
     _check_classes("groups", [c for group in groups for c in group], data.n_classes)
@@ -166,6 +174,9 @@ def _groups(data, groups, order):
 
 
 def _check_classes(name, classes, n_classes):
+    classes = [check_int(name, c, low=-np.inf) for c in classes]
+    if not classes:
+        raise ValueError(f"{name} must name at least one class, got {classes}")
     outside = [c for c in classes if not 0 <= c < n_classes]
     if outside:
         raise ValueError(f"{name} must name classes in 0 … {n_classes - 1}, got {outside[0]}")

@@ -92,6 +92,28 @@ def test_a_folder_that_cannot_be_written_is_found_out_before_training(tmp_path, 
     assert "--out" in capsys.readouterr().err
 
 
+def test_a_folder_in_the_way_is_found_out_before_training(tmp_path, capsys):
+    (tmp_path / "results.png").mkdir()
+    assert cli.main(["run", "--out", str(tmp_path)]) == 2
+    assert "room for results.png" in capsys.readouterr().err
+    assert not (tmp_path / "results.csv").exists()
+
+
+def test_no_cache_folder_no_matter():
+    """numba compiles in memory where it finds no folder that it can write."""
+    script = """
+import tempfile
+def no_folder(*args, **kwargs):
+    raise OSError("read-only")
+tempfile.TemporaryFile = no_folder
+import numpy as np, srcnb
+config = srcnb.SleepConfig(3, alpha=[1], beta=[1], inc=0.1, dec=0.1)
+print(srcnb.simulate([np.ones((2, 2))], np.ones((3, 2)), config).spike_counts[1])
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.stdout.strip() == "[3 3]", done.stderr
+
+
 @pytest.mark.skipif(os.name == "nt", reason="signals as on POSIX")
 def test_ctrl_c_leaves_finished_seeds(tmp_path):
     process = subprocess.Popen(

@@ -150,14 +150,18 @@ def test_negative_gate_freezes_positive_weights():
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("inhibition", [0.0, 0.3])
-def test_same_bits_for_any_number_of_threads(dtype, inhibition):
+def test_same_bits_for_any_number_of_threads(monkeypatch, dtype, inhibition):
+    monkeypatch.setattr(kernel, "PARALLEL_INHIBITED", 0)
     weights = random_network((60, 301, 77, 10), 0, dtype, scale=0.15)
-    spikes = np.random.default_rng(1).random((700, 60)) < 0.1
-    config = random_config(700, 3, inhibition=inhibition)
+    n_steps = 100 if inhibition else 700  # threads that wait at every step are slow
+    spikes = np.random.default_rng(1).random((n_steps, 60)) < 0.1
+    config = random_config(n_steps, 3, inhibition=inhibition)
     available = numba.get_num_threads()
+    if available < 2:
+        pytest.skip("needs two threads")
     results = []
     try:
-        for n in sorted({1, 2, available} & set(range(1, available + 1))):
+        for n in sorted({1, 2, available}):
             numba.set_num_threads(n)
             results.append(srcnb.simulate(weights, spikes, config, record=True))
     finally:

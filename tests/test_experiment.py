@@ -81,6 +81,8 @@ def test_learning_forgetting_and_the_upper_bound(sequence, protocol):
     [
         (dict(methods=["dream"]), "methods.*'dream'"),
         (dict(methods=[]), "methods"),
+        (dict(methods="src"), "methods.*'src'"),
+        (dict(seeds=1.5), "seeds.*1.5"),
         (dict(methods=["src", "src"]), "methods.*once"),
         (dict(seeds=0), "seeds.*0"),
         (dict(seeds=[1, 1]), "seeds.*once"),
@@ -90,8 +92,15 @@ def test_learning_forgetting_and_the_upper_bound(sequence, protocol):
 )
 def test_bad_experiments(sequence, protocol, arguments, message):
     arguments = dict(tasks=sequence, protocol=protocol) | arguments
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises((ValueError, TypeError), match=message):
         experiment.run_experiment(**arguments)
+
+
+def test_an_error_on_the_way_names_method_and_seed(sequence, protocol):
+    constants = OwnConstants(theta=(0.1, 0.1, 0.1), inc=1e38)
+    protocol = replace(protocol, new_night=lambda: protocols.OwnNight(constants))
+    with pytest.raises(OverflowError, match="src, seed 7: .*overflow"):
+        experiment.run_experiment(sequence, protocol, ["src"], [7])
 
 
 def table_of(accuracies, method="src", seed=0, phases=("train", "sleep")):

@@ -181,6 +181,7 @@ NET = (6, 8, 4)
         (dict(layer_sizes=(6,)), ValueError, "layer_sizes"),
         (dict(layer_sizes=(6, 0, 4)), ValueError, "layer_sizes.*0"),
         (dict(layer_sizes=(6, 2.5)), TypeError, "layer_sizes.*2.5"),
+        (dict(layer_sizes=6), TypeError, "layer_sizes.*6"),
         (dict(dropout=1.0), ValueError, "dropout.*1.0"),
         (dict(dropout=-0.1), ValueError, "dropout.*-0.1"),
         (dict(dropout=np.nan), ValueError, "dropout.*nan"),
@@ -211,6 +212,7 @@ def test_bad_networks(change, error, message):
         (dict(y=[0, 1, 2, 3, 4]), ValueError, "y.*0 … 3.*4 at index 4"),
         (dict(y=[0, 1, 2, 3, -1]), ValueError, "y.*-1"),
         (dict(y=[0, 1, 2, 3, 0.5]), TypeError, "y.*integer"),
+        (dict(y=[0, 1, 2, 3, np.inf]), ValueError, "y.*finite.*inf"),
         (dict(y=[0, 1]), ValueError, "y.*shape"),
         (dict(epochs=-1), ValueError, "epochs.*-1"),
         (dict(batch_size=0), ValueError, "batch_size.*0"),
@@ -231,8 +233,13 @@ def test_bad_training_changes_nothing(change, error, message):
 def test_diverging_training_is_an_error():
     X, y = toy_batch(n=40)
     net = srcnb.MLP(NET, l2=1.0, random_state=0)
+    before = net.copy()
     with pytest.raises(OverflowError, match="learning_rate"):
         net.fit(X, y, epochs=50, learning_rate=1e4)
+    np.testing.assert_array_equal(net.weights[0], before.weights[0])
+    net.weights[0][0, 0] = np.nan
+    with pytest.raises(ValueError, match=r"weights\[0\].*nan"):
+        net.fit(X, y)
 
 
 @pytest.mark.parametrize(
@@ -244,6 +251,8 @@ def test_diverging_training_is_an_error():
         ([np.full((3, 2), np.nan)], None, ValueError, r"weights\[0\].*nan"),
         ([np.zeros((3, 2))], [np.zeros(2)], ValueError, r"biases.*\[3\].*\[2\]"),
         ([], None, ValueError, "empty"),
+        (None, None, TypeError, "weights.*None"),
+        ([np.zeros((3, 2))], 3, TypeError, "biases.*3"),
     ],
 )
 def test_bad_arrays(weights, biases, error, message):

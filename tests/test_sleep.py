@@ -57,8 +57,9 @@ def test_iterables_of_blocks():
         [rates[:1], rates[1:400], rates[400:]],
         [rates[:599], np.vstack([rates[599:], rates])],  # more than is needed
     ):
-        slept, _ = srcnb.sleep(net, iter(blocks), config, random_state=1)
-        np.testing.assert_array_equal(slept.weights[0], whole.weights[0])
+        for form in (iter, list, tuple):
+            slept, _ = srcnb.sleep(net, form(blocks), config, random_state=1)
+            np.testing.assert_array_equal(slept.weights[0], whole.weights[0])
     with pytest.raises(ValueError, match="n_steps = 600 steps, got only 300"):
         srcnb.sleep(net, iter([rates[:300]]), config)
 
@@ -79,6 +80,26 @@ def test_net_is_unchanged_and_report_is_right():
     other, _ = srcnb.sleep(net, dreams()[0], small_config(), random_state=2)
     np.testing.assert_array_equal(slept.weights[0], again.weights[0])
     assert not np.array_equal(slept.weights[0], other.weights[0])
+
+
+def test_tables_and_lists_are_dreams():
+    import pandas as pd
+
+    rates = np.random.default_rng(0).random((600, 20))
+    net, config = small_net(), small_config()
+    whole, _ = srcnb.sleep(net, rates, config, random_state=1)
+    for same in (pd.DataFrame(rates), rates.tolist()):
+        slept, _ = srcnb.sleep(net, same, config, random_state=1)
+        np.testing.assert_array_equal(slept.weights[0], whole.weights[0])
+    one, _ = srcnb.sleep(net, rates[0], config, random_state=1)
+    same, _ = srcnb.sleep(net, list(rates[0]), config, random_state=1)
+    np.testing.assert_array_equal(one.weights[0], same.weights[0])
+
+
+def test_a_seed_sequence_can_be_used_twice():
+    seed = np.random.SeedSequence(3)
+    a, b = (srcnb.sleep(small_net(), dreams()[0], small_config(), seed)[0] for _ in range(2))
+    np.testing.assert_array_equal(a.weights[0], b.weights[0])
 
 
 def test_a_silent_layer_warns_once():
@@ -116,6 +137,7 @@ def test_overflow_leaves_the_network_as_it_was():
         (np.full(19, 0.5), ValueError, r"dream.*20.*\(600, 19\)"),
         (np.full((10, 20), 0.5), ValueError, r"dream.*n_steps = 600.*\(10, 20\)"),
         (np.float64(0.5), TypeError, "dream"),
+        (np.array(0.5), TypeError, "dream"),
         (srcnb.MeanDream(), ValueError, "MeanDream.*learn"),
         (srcnb.SampleDream(), ValueError, "SampleDream.*learn"),
         (3, TypeError, "dream.*3"),

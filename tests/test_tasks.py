@@ -70,6 +70,9 @@ def test_validation_split_never_sees_the_test_set(toy_data):
         (dict(groups=[[0], []]), ValueError, "groups.*at least one"),
         (dict(groups=2, order=[0, 1, 7]), ValueError, "order.*7"),
         (dict(groups=[[0]], order=[0]), ValueError, "order"),
+        (dict(groups=2, order=[]), ValueError, "order.*at least one"),
+        (dict(groups=[1, 2]), TypeError, "groups.*1"),
+        (dict(groups=[[0.9], [1]]), TypeError, "groups.*0.9"),
         (dict(cap=0), ValueError, "cap.*0"),
         (dict(cap=1.5), TypeError, "cap.*1.5"),
     ],
@@ -93,8 +96,10 @@ def test_bad_datasets(toy_data):
     X, y = np.zeros((4, 2)), [0, 1, 2, 0]
     with pytest.raises(ValueError, match="y must hold labels in 0 … 1, got 2"):
         Dataset("bad", X, y, X, y, n_classes=2)
-    with pytest.raises(ValueError, match="X_test must be finite, got nan"):
+    with pytest.raises(ValueError, match=r"X_test must be .*, got nan"):
         Dataset("bad", X, y, X * np.nan, y, n_classes=3)
+    with pytest.raises(ValueError, match=r"X must be rates in \[0, 1\], got 2"):
+        Dataset("bad", X + 2, y, X, y, n_classes=3)
     with pytest.raises(ValueError, match="X_test must have 2 columns"):
         Dataset("bad", X, y, np.zeros((4, 3)), y, n_classes=3)
     with pytest.raises(ValueError, match="other has 20 and 2"):
@@ -150,6 +155,13 @@ def test_idx_folder(idx_folder, monkeypatch):
     np.testing.assert_array_equal(datasets.load("fashion-mnist").X, data.X)
     with pytest.raises(FileNotFoundError, match="mnist/train-images"):
         datasets.load("mnist")
+
+
+def test_images_of_another_size(idx_folder):
+    path = idx_folder / "train-images-idx3-ubyte.gz"
+    path.write_bytes(gzip.compress(idx_bytes(np.zeros((40, 14, 14)))))
+    with pytest.raises(ValueError, match=r"train-images.*28×28.*\(40, 14, 14\)"):
+        datasets.load("fashion-mnist", idx_folder.parent)
 
 
 GOOD = idx_bytes(np.zeros((4, 28, 28)))

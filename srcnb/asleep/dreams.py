@@ -8,7 +8,7 @@ depend on the lengths of the blocks in which it is drawn.
 
 import numpy as np
 
-from srcnb.checks import check_array, check_int, check_real, check_width
+from srcnb.checks import check_int, check_rates, check_real, check_width
 
 
 class MeanDream:
@@ -166,20 +166,22 @@ def rate_blocks(dream, config, n_inputs, rng, block_steps):
             dream.rates(min(block_steps, n_steps - start), rng)
             for start in range(0, n_steps, block_steps)
         )
-    elif isinstance(dream, (np.ndarray, list, tuple)):
+    elif not np.iterable(dream):
+        raise TypeError(
+            "dream must be an array of rates, an object with rates(n_steps, rng), or an iterable"
+            f" of blocks of rates; got {dream!r}"
+        )
+    elif hasattr(dream, "__array__") or (
+        isinstance(dream, (list, tuple)) and all(np.ndim(row) < 2 for row in dream)
+    ):
         array = np.asarray(dream)
         if array.ndim == 1:
             array = np.broadcast_to(array, (n_steps, *array.shape))
         if len(array) != n_steps:
             raise ValueError(f"dream must have n_steps = {n_steps} rows, got shape {array.shape}")
         blocks = [array]
-    elif np.iterable(dream):
-        blocks = dream
     else:
-        raise TypeError(
-            "dream must be an array of rates, an object with rates(n_steps, rng), or an iterable"
-            f" of blocks of rates; got {dream!r}"
-        )
+        blocks = dream
     done = 0
     for block in blocks:
         if np.ndim(block) != 2 or np.shape(block)[1] != n_inputs:
@@ -195,20 +197,6 @@ def rate_blocks(dream, config, n_inputs, rng, block_steps):
             return
     if done < n_steps:
         raise ValueError(f"dream must yield n_steps = {n_steps} steps, got only {done}")
-
-
-def check_rates(name, X):
-    """Return ``X`` as an (n, n_0) float array; ValueError unless all of it lies in [0, 1]."""
-    X = np.asarray(X)
-    if X.dtype not in (np.float32, np.float64):
-        X = check_array(name, X, 2, np.float32)
-    if X.ndim != 2:
-        raise ValueError(f"{name} must have 2 dimensions, got shape {X.shape}")
-    # Written so that NaN fails as well.
-    if X.size and not (X.min() >= 0 and X.max() <= 1):
-        bad = X[~((X >= 0) & (X <= 1))][0]
-        raise ValueError(f"{name} must be rates in [0, 1], got {bad}")
-    return X
 
 
 def _run(u, n, length):

@@ -1,4 +1,4 @@
-"""Sleep compiled with numba: the same equations as reference.py, about a thousand times faster.
+"""Sleep compiled with numba: the same equations as reference.py, fast.
 
 Three ideas make it fast:
 
@@ -17,12 +17,14 @@ Inhibition couples a layer's neurons at each step; it has a path of its own, one
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit, prange, types
+from numba import get_num_threads, njit, prange, set_num_threads, types
 from numba.extending import overload
 
 from srcnb.asleep.config import GATES
 
 LOGISTIC, NEGATIVE, ADDITIVE = range(3)
+# Weights of a layer from which on the path with inhibition runs in parallel.
+PARALLEL_INHIBITED = 1 << 18
 GATE_CODES = {name: code for code, name in enumerate(GATES)}
 
 
@@ -37,6 +39,18 @@ class LayerConstants(NamedTuple):
     inc: float
     dec: float
     gate: int
+
+
+def _compiled(**options):
+    """njit, cached on disk where there is a folder that can be written."""
+
+    def decorate(function):
+        try:
+            return njit(cache=True, **options)(function)
+        except RuntimeError:  # no such folder: compile anew in each process
+            return njit(**options)(function)
+
+    return decorate
 
 
 # ---------------------------------------------------------------------------- gates
@@ -145,7 +159,7 @@ def _plasticity(row, active, constants, scratch):
 # ---------------------------------------------------------------------------- one layer, one block
 
 
-@njit(parallel=True, fastmath=True, cache=True)
+@_compiled(parallel=True, fastmath=True)
 def _run_layer(W, v, events, starts, constants, spikes):
     """A block of steps of one layer without inhibition, each neuron on its own."""
     c = constants
@@ -164,7 +178,7 @@ def _run_layer(W, v, events, starts, constants, spikes):
         v[i] = v_i
 
 
-@njit(parallel=True, fastmath=True, cache=True)
+@_compiled(parallel=True, fastmath=True)
 def _run_layer_inhibited(W, v, events, starts, constants, spikes):
     """The same with inhibition, which needs the whole layer's impulses at each step."""
     c = constants
@@ -187,7 +201,7 @@ def _run_layer_inhibited(W, v, events, starts, constants, spikes):
                 v[i] = W.dtype.type(0)
 
 
-@njit(parallel=True, cache=True)
+@_compiled(parallel=True)
 def _list_events(spikes):
     """Bool (n_steps, n) to event lists: step t's neurons are events[starts[t]:starts[t + 1]]."""
     n_steps, n = spikes.shape
@@ -209,6 +223,15 @@ def _list_events(spikes):
     return events, starts
 
 
+def _threads_for(W, inhibition):
+    """The number of threads for a layer: with inhibition one, unless the layer is large.
+
+    There threads wait for one another twice a step, which takes longer than a small layer's work,
+    and far longer on a machine that is busy otherwise.
+    """
+    return 1 if inhibition and W.size < PARALLEL_INHIBITED else get_num_threads()
+
+
 def run(weights, membranes, input_spikes, config):
     """Run a block of steps; the same call and the same result as ``reference.run``."""
     real = weights[0].dtype.type
@@ -228,7 +251,12 @@ def run(weights, membranes, input_spikes, config):
             gate=GATE_CODES[config.gate],
         )
         fired = np.zeros((len(below), len(W)), dtype=bool)
-        run_layer(W, v, *_list_events(below), constants, fired)
+        available = get_num_threads()
+        set_num_threads(_threads_for(W, config.inhibition))
+        try:
+            run_layer(W, v, *_list_events(below), constants, fired)
+        finally:
+            set_num_threads(available)
         spikes.append(fired)
         below = fired
     return spikes

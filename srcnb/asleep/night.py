@@ -64,7 +64,7 @@ def sleep(net, dream, config, random_state=None, *, engine="numba", record=False
     ValueError, TypeError
         For rates outside [0, 1], widths or numbers of layers that do not fit, weights not finite.
     OverflowError
-        If weights or membranes overflow during the sleep.
+        If weights or membranes are found to have overflowed, every few thousand steps.
 
     Warns
     -----

@@ -6,7 +6,7 @@ from importlib import import_module
 import numpy as np
 
 from srcnb.asleep.config import SleepConfig
-from srcnb.checks import check_array, check_choice, check_weights
+from srcnb.checks import check_array, check_choice, check_list, check_weights
 
 ENGINES = {"numba": "srcnb.asleep.kernel", "reference": "srcnb.asleep.reference"}
 # Steps that are simulated at once. Larger blocks save little; smaller ones keep the lists of
@@ -51,7 +51,7 @@ class Simulation:
         else:
             membranes = [
                 check_array(f"membranes[{i}]", v, 1, weights[0].dtype)
-                for i, v in enumerate(membranes)
+                for i, v in enumerate(check_list("membranes", membranes))
             ]
             if [len(v) for v in membranes] != [len(w) for w in weights]:
                 raise ValueError(
@@ -145,7 +145,7 @@ def simulate(weights, input_spikes, config, engine="numba", record=False, membra
     ValueError, TypeError
         For shapes that do not chain, values that are not finite, spikes that are not 0/1.
     OverflowError
-        If weights or membranes overflow on the way.
+        If weights or membranes are found to have overflowed, every few thousand steps.
 
     Notes
     -----
