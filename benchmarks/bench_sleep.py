@@ -21,8 +21,7 @@ from srcnb import datasets, protocols, tasks
 from srcnb.asleep.dreams import poisson_spikes
 
 WARM_UP = 500
-REFERENCE_STEPS = 40
-KERNEL_REPEATS = 5
+STEPS = 1000
 
 
 def trained_network(data, hidden):
@@ -63,24 +62,22 @@ def synaptic_events(result, sizes):
 def measure(data, hidden):
     """One row of the table."""
     net, night, config = trained_network(data, hidden)
-    spikes = draw_spikes(night, config, WARM_UP + 1000)
+    spikes = draw_spikes(night, config, WARM_UP + STEPS)
     warm = simulate(net, spikes[:WARM_UP], config, "numba")
+    spikes = spikes[WARM_UP:]
     # A call copies the weights; its time without steps is not part of a step's.
-    overhead = best_time(lambda: simulate(net, spikes[:0], config, "numba", warm), KERNEL_REPEATS)
-    late = spikes[WARM_UP:]
-    row = {"network": "-".join(map(str, net.layer_sizes))}
-    short = late[:REFERENCE_STEPS]
-    reference = best_time(lambda: simulate(net, short, config, "reference", warm), 1)
-    kernel = best_time(lambda: simulate(net, short, config, "numba", warm), KERNEL_REPEATS)
-    long = best_time(lambda: simulate(net, late, config, "numba", warm), 2)
-    events = synaptic_events(simulate(net, late, config, "numba", warm), net.layer_sizes)
-    row["reference ms/step"] = 1e3 * (reference - overhead) / len(short)
-    row["kernel ms/step"] = 1e3 * (kernel - overhead) / len(short)
-    row["speed-up"] = (reference - overhead) / (kernel - overhead)
-    row["kernel ms/step, 1000 steps"] = 1e3 * (long - overhead) / len(late)
-    row["events/step"] = events / len(late)
-    row["ns/event"] = 1e9 * (long - overhead) / events
-    return row
+    overhead = best_time(lambda: simulate(net, spikes[:0], config, "numba", warm), 3)
+    reference = best_time(lambda: simulate(net, spikes, config, "reference", warm), 1) - overhead
+    kernel = best_time(lambda: simulate(net, spikes, config, "numba", warm), 3) - overhead
+    events = synaptic_events(simulate(net, spikes, config, "numba", warm), net.layer_sizes)
+    return {
+        "network": "-".join(map(str, net.layer_sizes)),
+        "reference ms/step": 1e3 * reference / STEPS,
+        "kernel ms/step": 1e3 * kernel / STEPS,
+        "speed-up": reference / kernel,
+        "events/step": events / STEPS,
+        "ns/event": 1e9 * kernel / events,
+    }
 
 
 def best_time(call, repeats):
