@@ -41,16 +41,17 @@ class LayerConstants(NamedTuple):
     gate: int
 
 
-def _compiled(**options):
-    """njit, cached on disk where there is a folder that can be written."""
+# error_model "numpy": Python's looks for divisions by zero, and no loop with one in it vectorizes
+# (the gate then takes 3.8 ns instead of 0.5).
+_FAST = {"fastmath": True, "error_model": "numpy"}
 
-    def decorate(function):
-        try:
-            return njit(cache=True, **options)(function)
-        except RuntimeError:  # no such folder: compile anew in each process
-            return njit(**options)(function)
 
-    return decorate
+def _parallel(function):
+    """njit(parallel=True), cached on disk where there is a folder that can be written."""
+    try:
+        return njit(parallel=True, cache=True, **_FAST)(function)
+    except RuntimeError:  # no such folder: compile anew in each process
+        return njit(parallel=True, **_FAST)(function)
 
 
 # ---------------------------------------------------------------------------- gates
@@ -85,7 +86,7 @@ _ONE, _HALF, _FIVE_HUNDRED = np.float32(1), np.float32(0.5), np.float32(500)
 _OVERFLOW = 700.0  # e^700 is still finite in float64
 
 
-@njit(fastmath=True)
+@njit(**_FAST)
 def _tanh32(y):
     y = min(max(y, -_TANH_END), _TANH_END)
     z = y * y
@@ -104,14 +105,14 @@ def _negative(w):
     return 2 / (1 + np.exp(min(w / 0.001, _OVERFLOW)))
 
 
-@overload(_logistic, jit_options={"fastmath": True})
+@overload(_logistic, jit_options=_FAST)
 def _logistic_typed(w):
     if w == types.float32:
         return lambda w: _HALF + _HALF * _tanh32(_HALF * w)
     return lambda w: 1 / (1 + np.exp(min(-w, _OVERFLOW)))
 
 
-@overload(_negative, jit_options={"fastmath": True})
+@overload(_negative, jit_options=_FAST)
 def _negative_typed(w):
     if w == types.float32:
         return lambda w: _ONE - _tanh32(_FIVE_HUNDRED * w)
@@ -121,7 +122,7 @@ def _negative_typed(w):
 # ---------------------------------------------------------------------------- one neuron
 
 
-@njit(fastmath=True)
+@njit(**_FAST)
 def _gather(row, active):
     """W s: the sum of the weights of the active synapses."""
     total = row.dtype.type(0)
@@ -130,7 +131,7 @@ def _gather(row, active):
     return total
 
 
-@njit(fastmath=True)
+@njit(**_FAST)
 def _add_gated(w, amount, gate):
     """w += amount · g(w), in place."""
     if gate == LOGISTIC:
@@ -144,7 +145,7 @@ def _add_gated(w, amount, gate):
             w[j] += amount
 
 
-@njit(fastmath=True)
+@njit(**_FAST)
 def _plasticity(row, active, constants, scratch):
     """The row of a neuron that fired: + inc·g(w) where pre fired, - dec·g(w) where not."""
     gained = scratch[: active.size]
@@ -159,7 +160,7 @@ def _plasticity(row, active, constants, scratch):
 # ---------------------------------------------------------------------------- one layer, one block
 
 
-@_compiled(parallel=True, fastmath=True)
+@_parallel
 def _run_layer(W, v, events, starts, constants, spikes):
     """A block of steps of one layer without inhibition, each neuron on its own."""
     c = constants
@@ -178,7 +179,7 @@ def _run_layer(W, v, events, starts, constants, spikes):
         v[i] = v_i
 
 
-@_compiled(parallel=True, fastmath=True)
+@_parallel
 def _run_layer_inhibited(W, v, events, starts, constants, spikes):
     """The same with inhibition, which needs the whole layer's impulses at each step."""
     c = constants
@@ -201,7 +202,7 @@ def _run_layer_inhibited(W, v, events, starts, constants, spikes):
                 v[i] = W.dtype.type(0)
 
 
-@_compiled(parallel=True)
+@_parallel
 def _list_events(spikes):
     """Bool (n_steps, n) to event lists: step t's neurons are events[starts[t]:starts[t + 1]]."""
     n_steps, n = spikes.shape
