@@ -123,11 +123,11 @@ def _negative_typed(w):
 
 
 @njit(**_FAST)
-def _gather(row, active):
-    """W s: the sum of the weights of the active synapses."""
+def _gather(row, events, start, stop):
+    """W s: the sum of the weights of the active synapses, events[start:stop]."""
     total = row.dtype.type(0)
-    for j in active:
-        total += row[j]
+    for k in range(start, stop):
+        total += row[events[k]]
     return total
 
 
@@ -146,8 +146,9 @@ def _add_gated(w, amount, gate):
 
 
 @njit(**_FAST)
-def _plasticity(row, active, constants, scratch):
+def _plasticity(row, events, start, stop, constants, scratch):
     """The row of a neuron that fired: + inc·g(w) where pre fired, - dec·g(w) where not."""
+    active = events[start:stop]
     gained = scratch[: active.size]
     for k in range(active.size):
         gained[k] = row[active[k]]
@@ -170,10 +171,10 @@ def _run_layer(W, v, events, starts, constants, spikes):
         scratch = np.empty_like(row)
         v_i = v[i]
         for t in range(n_steps):
-            active = events[starts[t] : starts[t + 1]]
-            v_i = c.decay * v_i + c.alpha * _gather(row, active) + c.dc
+            start, stop = starts[t], starts[t + 1]
+            v_i = c.decay * v_i + c.alpha * _gather(row, events, start, stop) + c.dc
             if v_i >= c.beta:
-                _plasticity(row, active, c, scratch)
+                _plasticity(row, events, start, stop, c, scratch)
                 spikes[t, i] = True
                 v_i = row.dtype.type(0)
         v[i] = v_i
@@ -186,9 +187,9 @@ def _run_layer_inhibited(W, v, events, starts, constants, spikes):
     n_steps, n_post = spikes.shape
     impulse = np.empty_like(v)
     for t in range(n_steps):
-        active = events[starts[t] : starts[t + 1]]
+        start, stop = starts[t], starts[t + 1]
         for i in prange(n_post):
-            impulse[i] = c.alpha * _gather(W[i], active)
+            impulse[i] = c.alpha * _gather(W[i], events, start, stop)
         # Summed by one thread, in order: the same bits for any number of threads.
         total = W.dtype.type(0)
         for i in range(n_post):
@@ -197,16 +198,15 @@ def _run_layer_inhibited(W, v, events, starts, constants, spikes):
         for i in prange(n_post):
             v[i] = c.decay * v[i] + (impulse[i] - inhibition) + c.dc
             if v[i] >= c.beta:
-                _plasticity(W[i], active, c, np.empty_like(W[i]))
+                _plasticity(W[i], events, start, stop, c, np.empty_like(W[i]))
                 spikes[t, i] = True
                 v[i] = W.dtype.type(0)
 
 
 @_parallel
-def _list_events(spikes):
-    """Bool (n_steps, n) to event lists: step t's neurons are events[starts[t]:starts[t + 1]]."""
+def _count_events(spikes, starts):
+    """starts[t + 1] = spikes up to and with step t; ``starts`` comes as zeros (n_steps + 1,)."""
     n_steps, n = spikes.shape
-    starts = np.zeros(n_steps + 1, dtype=np.int64)
     for t in prange(n_steps):
         count = 0
         for j in range(n):
@@ -214,13 +214,31 @@ def _list_events(spikes):
         starts[t + 1] = count
     for t in range(n_steps):
         starts[t + 1] += starts[t]
-    events = np.empty(starts[n_steps], dtype=np.int32)
+
+
+@_parallel
+def _fill_events(spikes, starts, events):
+    """events[starts[t]:starts[t + 1]] = the neurons that fired at step t, in order."""
+    n_steps, n = spikes.shape
     for t in prange(n_steps):
         k = starts[t]
         for j in range(n):
             if spikes[t, j]:
                 events[k] = j
                 k += 1
+
+
+def list_events(spikes):
+    """Bool (n_steps, n) as (events, starts): step t's neurons are events[starts[t]:starts[t + 1]].
+
+    Both are unsigned: a signed index may be negative to NumPy, and looking for that costs as much
+    as the gather. Events are as narrow as they can be, so that a block's fit in the cache.
+    """
+    n_steps, n = spikes.shape
+    starts = np.zeros(n_steps + 1, dtype=np.uint32)
+    _count_events(spikes, starts)
+    events = np.empty(starts[-1], dtype=np.uint16 if n <= 1 << 16 else np.uint32)
+    _fill_events(spikes, starts, events)
     return events, starts
 
 
@@ -255,7 +273,7 @@ def run(weights, membranes, input_spikes, config):
         available = get_num_threads()
         set_num_threads(_threads_for(W, config.inhibition))
         try:
-            run_layer(W, v, *_list_events(below), constants, fired)
+            run_layer(W, v, *list_events(below), constants, fired)
         finally:
             set_num_threads(available)
         spikes.append(fired)
