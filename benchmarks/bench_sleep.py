@@ -5,7 +5,8 @@
 Both engines simulate the same steps of the same sleep, side by side in one run: a network trained
 on the first two tasks of MNIST (where --data-dir or SRCNB_DATA has it; of digits elsewhere), in
 float32, with the constants of the torch preset (on digits: our own), after a warm-up of 500 steps.
-An event is one weight gathered or one gate evaluated.
+An event is one weight gathered or one gate evaluated; the roofline (roofline.py) is what they would
+take from a row in the L1 cache, measured in the same run.
 """
 
 import argparse
@@ -15,6 +16,7 @@ import time
 import numba
 import numpy as np
 import pandas as pd
+from roofline import nanoseconds_per_event
 
 import srcnb
 from srcnb import datasets, protocols, tasks
@@ -52,32 +54,42 @@ def simulate(net, spikes, config, engine, start=None):
 
 
 def synaptic_events(result, sizes):
-    """Weights gathered plus gates evaluated in a simulation."""
+    """(weights gathered, gates evaluated) in a simulation."""
     spikes = [int(count.sum()) for count in result.spike_counts]
-    gathered = sum(n * n_post for n, n_post in zip(spikes[:-1], sizes[1:], strict=True))
-    gated = sum(n * n_pre for n, n_pre in zip(spikes[1:], sizes[:-1], strict=True))
-    return gathered + gated
+    gathers = sum(n * n_post for n, n_post in zip(spikes[:-1], sizes[1:], strict=True))
+    gates = sum(n * n_pre for n, n_pre in zip(spikes[1:], sizes[:-1], strict=True))
+    return gathers, gates
 
 
 def measure(data, hidden):
-    """One row of the table."""
+    """Rows of the table: one for each number of threads."""
     net, night, config = trained_network(data, hidden)
     spikes = draw_spikes(night, config, WARM_UP + STEPS)
     warm = simulate(net, spikes[:WARM_UP], config, "numba")
     spikes = spikes[WARM_UP:]
-    # A call copies the weights; its time without steps is not part of a step's.
-    overhead = best_time(lambda: simulate(net, spikes[:0], config, "numba", warm), 3)
-    reference = best_time(lambda: simulate(net, spikes, config, "reference", warm), 1) - overhead
-    kernel = best_time(lambda: simulate(net, spikes, config, "numba", warm), 3) - overhead
-    events = synaptic_events(simulate(net, spikes, config, "numba", warm), net.layer_sizes)
-    return {
-        "network": "-".join(map(str, net.layer_sizes)),
-        "reference ms/step": 1e3 * reference / STEPS,
-        "kernel ms/step": 1e3 * kernel / STEPS,
-        "speed-up": reference / kernel,
-        "events/step": events / STEPS,
-        "ns/event": 1e9 * kernel / events,
-    }
+    gathers, gates = synaptic_events(simulate(net, spikes, config, "numba", warm), net.layer_sizes)
+
+    def seconds(engine, repeats):
+        # A call copies the weights; its time without steps is not part of a step's.
+        copying = best_time(lambda: simulate(net, spikes[:0], config, engine, warm), 3)
+        return best_time(lambda: simulate(net, spikes, config, engine, warm), repeats) - copying
+
+    reference = seconds("reference", 1)
+    gather_ns, gate_ns = nanoseconds_per_event(config.gate)
+    for threads in range(1, numba.config.NUMBA_NUM_THREADS + 1):
+        numba.set_num_threads(threads)
+        kernel = seconds("numba", 5)
+        floor = 1e-9 * (gathers * gather_ns + gates * gate_ns) / threads
+        yield {
+            "network": "-".join(map(str, net.layer_sizes)),
+            "threads": threads,
+            "reference ms/step": 1e3 * reference / STEPS,
+            "kernel ms/step": 1e3 * kernel / STEPS,
+            "speed-up": reference / kernel,
+            "events/step": (gathers + gates) / STEPS,
+            "ns/event": 1e9 * kernel / (gathers + gates),
+            "of roofline": floor / kernel,
+        }
 
 
 def best_time(call, repeats):
@@ -96,8 +108,8 @@ def main():
     parser.add_argument("--hidden", type=int, nargs="+", default=[400, 1200, 4000])
     args = parser.parse_args()
     data = datasets.load("mnist" if args.data_dir else "digits", args.data_dir)
-    rows = [measure(data, hidden) for hidden in args.hidden]
-    print(f"{data.name}, {numba.get_num_threads()} threads, numba {numba.__version__}")
+    rows = [row for hidden in args.hidden for row in measure(data, hidden)]
+    print(f"{data.name}, numba {numba.__version__}")
     print(pd.DataFrame(rows).to_string(index=False, float_format="{:.3g}".format))
 
 
