@@ -31,9 +31,11 @@ class TorchNight(Night):
         self.dream = SampleDream(samples_per_iter=10, mask_fraction=0.25)
 
     def learn(self, task):
+        """Take what the dream and α need of a task that was just trained."""
         self.dream.learn(task.X)
 
     def config(self, net, stage):
+        """The SleepConfig of the sleep after ``stage`` tasks (from 1)."""
         return SleepConfig(
             n_steps=500 + 166 * (stage - 1),
             alpha=(14.983829, 253.17746, 7.7707720),
@@ -61,12 +63,14 @@ class MatlabNight(Night):
         self.seen = []
 
     def learn(self, task):
+        """Take what the dream and α need of a task that was just trained."""
         # The source does not cap these at the 5000 samples that it trains on, and its α re-reads
         # the old tasks' data.
         self.dream.learn(task.X_all)
         self.seen.append(task.X_all)
 
     def config(self, net, stage):
+        """The SleepConfig of the sleep after ``stage`` tasks (from 1)."""
         max_rate, inc, dec, *beta, alpha_scale = self.constants
         return SleepConfig(
             n_steps=15000 + 5000 * (stage - 1),
@@ -187,10 +191,12 @@ class OwnNight(Night):
         self.constants = constants
 
     def learn(self, task):
+        """Take what the dream and α need of a task that was just trained."""
         self.dream.learn(task.X)
         self.X = task.X
 
     def config(self, net, stage):
+        """The SleepConfig of the sleep after ``stage`` tasks (from 1)."""
         c = self.constants
         return SleepConfig(
             n_steps=c.first_steps + c.more_steps * (stage - 1),

@@ -5,8 +5,6 @@ point that is worth a measurement: stage = number of tasks trained so far, phase
 "sleep", and a model with ``predict(X)``. The runner measures; a method never sees test data.
 """
 
-import numpy as np
-
 from srcnb.methods import parallel, sequential, src
 
 METHODS = {"sequential": sequential.run, "src": src.run, "parallel": parallel.run}
@@ -18,5 +16,5 @@ def n_measurements(name, tasks, protocol):
     if name == "parallel":
         return 1
     if name == "src":
-        return n + int(np.sum([protocol.sleeps_after(stage, n) for stage in range(1, n + 1)]))
+        return n + sum(protocol.sleeps_after(stage, n) for stage in range(1, n + 1))
     return n
