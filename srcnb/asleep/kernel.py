@@ -1,14 +1,21 @@
 """Sleep compiled with numba: the same equations as reference.py, fast.
 
-Three ideas make it fast:
+Four ideas make it fast:
 
 - **Events.** Few neurons fire at a step. A layer gets the spikes of the layer below as a list of
-  the neurons that fired, and gathers only their weights.
-- **Neuron-major order.** A feed-forward layer's neurons do not see each other, so each neuron runs
-  through a whole block of steps with its row of weights in the L1 cache, and the neurons run in
-  parallel. Nothing is shared: the result does not depend on the number of threads, to the last bit.
+  the neurons that fired, and adds up only their weights.
+- **Neuron-major order.** A feed-forward layer's neurons do not see each other, so a neuron can run
+  through many steps before the next one starts, with its weights in the cache, and the neurons run
+  in parallel. Nothing is shared.
+- **Silent neurons together.** Weights change only where a neuron fires, and most neurons do not
+  fire for hundreds of steps. Until its first spike in a chunk of steps, a neuron runs abreast with
+  others, in a tile: a copy of their rows, transposed, so that the processor adds an event's weights
+  for eight neurons at once. From its first spike to the end of the chunk it runs on its own row.
 - **No branch in the plasticity.** The whole row is decremented, then the entries of the active
   synapses are put back, incremented.
+
+An impulse is summed in the order of the events on both ways, so the result does not depend on
+tiles, chunks, blocks or the number of threads, to the last bit.
 
 Inhibition couples a layer's neurons at each step; it has a path of its own, one step at a time.
 ``fastmath`` assumes that there is no NaN: simulate.py looks for them at the door.
@@ -26,6 +33,9 @@ LOGISTIC, NEGATIVE, ADDITIVE = range(3)
 # Weights of a layer from which on the path with inhibition runs in parallel.
 PARALLEL_INHIBITED = 1 << 18
 GATE_CODES = {name: code for code, name in enumerate(GATES)}
+# Neurons in a tile, steps in a chunk and weights of a row copied at once. With 64 neurons 4000
+# hidden units gain 5 %, and 400 lose as much for want of tiles to share out.
+LANES, CHUNK, STRIP = 32, 256, 64
 
 
 class LayerConstants(NamedTuple):
@@ -44,14 +54,16 @@ class LayerConstants(NamedTuple):
 # error_model "numpy": Python's looks for divisions by zero, and no loop with one in it vectorizes
 # (the gate then takes 3.8 ns instead of 0.5).
 _FAST = {"fastmath": True, "error_model": "numpy"}
+# Sums and membranes are computed exactly as written, so that every way gives the same bits.
+_EXACT = {"error_model": "numpy"}
 
 
 def _parallel(function):
     """njit(parallel=True), cached on disk where there is a folder that can be written."""
     try:
-        return njit(parallel=True, cache=True, **_FAST)(function)
+        return njit(parallel=True, cache=True, **_EXACT)(function)
     except RuntimeError:  # no such folder: compile anew in each process
-        return njit(parallel=True, **_FAST)(function)
+        return njit(parallel=True, **_EXACT)(function)
 
 
 # ---------------------------------------------------------------------------- gates
@@ -122,13 +134,19 @@ def _negative_typed(w):
 # ---------------------------------------------------------------------------- one neuron
 
 
-@njit(**_FAST)
+@njit(**_EXACT)
 def _gather(row, events, start, stop):
-    """W s: the sum of the weights of the active synapses, events[start:stop]."""
+    """W s: the sum of the weights of the active synapses, events[start:stop], in that order."""
     total = row.dtype.type(0)
     for k in range(start, stop):
         total += row[events[k]]
     return total
+
+
+@njit(**_EXACT)
+def _integrate(v, impulse, c):
+    """A membrane after this step's impulse, before the threshold."""
+    return c.decay * v + impulse + c.dc
 
 
 @njit(**_FAST)
@@ -158,26 +176,82 @@ def _plasticity(row, events, start, stop, constants, scratch):
         row[active[k]] = gained[k]
 
 
+# ---------------------------------------------------------------------------- a tile of neurons
+
+
+@njit(**_EXACT)
+def _refresh(tile, rows, stale):
+    """Copy the rows that are stale into their columns, a strip at a time to stay in the cache."""
+    n_pre, lanes = tile.shape
+    for strip in range(0, n_pre, STRIP):
+        for lane in range(lanes):
+            if stale[lane]:
+                for j in range(strip, min(strip + STRIP, n_pre)):
+                    tile[j, lane] = rows[lane, j]
+
+
+@njit(**_EXACT)
+def _run_silent(tile, v, events, starts, c, first):
+    """Run neurons abreast as if none fired; first[lane] becomes the step at which one would."""
+    n_steps = len(starts) - 1
+    impulse = np.empty_like(v)
+    for t in range(n_steps):
+        impulse[:] = 0
+        for k in range(starts[t], starts[t + 1]):
+            weights = tile[events[k]]
+            for lane in range(v.size):
+                impulse[lane] += weights[lane]
+        for lane in range(v.size):
+            v[lane] = _integrate(v[lane], c.alpha * impulse[lane], c)
+            if v[lane] >= c.beta:
+                first[lane] = min(first[lane], np.int32(t))
+
+
+@njit(**_EXACT)
+def _run_firing(row, first, events, starts, c, scratch, spikes):
+    """Run a neuron on its own from the step at which it fires; returns its membrane."""
+    v = c.beta
+    for t in range(first, len(starts) - 1):
+        start, stop = starts[t], starts[t + 1]
+        if t > first:
+            v = _integrate(v, c.alpha * _gather(row, events, start, stop), c)
+        if v >= c.beta:
+            _plasticity(row, events, start, stop, c, scratch)
+            spikes[t] = True
+            v = row.dtype.type(0)
+    return v
+
+
 # ---------------------------------------------------------------------------- one layer, one block
 
 
 @_parallel
-def _run_layer(W, v, events, starts, constants, spikes):
-    """A block of steps of one layer without inhibition, each neuron on its own."""
-    c = constants
+def _run_layer(W, v, events, starts, constants, spikes, n_threads):
+    """A block of steps of one layer without inhibition, a tile of neurons at a time."""
     n_steps, n_post = spikes.shape
-    for i in prange(n_post):
-        row = W[i]
-        scratch = np.empty_like(row)
-        v_i = v[i]
-        for t in range(n_steps):
-            start, stop = starts[t], starts[t + 1]
-            v_i = c.decay * v_i + c.alpha * _gather(row, events, start, stop) + c.dc
-            if v_i >= c.beta:
-                _plasticity(row, events, start, stop, c, scratch)
-                spikes[t, i] = True
-                v_i = row.dtype.type(0)
-        v[i] = v_i
+    n_pre = W.shape[1]
+    for thread in prange(n_threads):
+        # One tile for all the neurons of a thread: memory from the system is slow to come.
+        memory = np.empty(n_pre * LANES, W.dtype)
+        scratch = np.empty(n_pre, W.dtype)
+        for i in range(thread * LANES, n_post, n_threads * LANES):
+            rows, tile_v = W[i : i + LANES], v[i : i + LANES]
+            lanes = len(rows)
+            tile = memory[: n_pre * lanes].reshape((n_pre, lanes))
+            stale = np.ones(lanes, np.bool_)
+            for t in range(0, n_steps, CHUNK):
+                steps = starts[t : t + CHUNK + 1]
+                chunk = len(steps) - 1
+                _refresh(tile, rows, stale)
+                first = np.full(lanes, chunk, np.int32)
+                _run_silent(tile, tile_v, events, steps, constants, first)
+                for lane in range(lanes):
+                    stale[lane] = first[lane] < chunk
+                    if stale[lane]:
+                        fired = spikes[t : t + chunk, i + lane]
+                        tile_v[lane] = _run_firing(
+                            rows[lane], first[lane], events, steps, constants, scratch, fired
+                        )
 
 
 @_parallel
@@ -196,7 +270,7 @@ def _run_layer_inhibited(W, v, events, starts, constants, spikes):
             total += impulse[i]
         inhibition = c.inhibition * total / W.dtype.type(n_post)
         for i in prange(n_post):
-            v[i] = c.decay * v[i] + (impulse[i] - inhibition) + c.dc
+            v[i] = _integrate(v[i], impulse[i] - inhibition, c)
             if v[i] >= c.beta:
                 _plasticity(W[i], events, start, stop, c, np.empty_like(W[i]))
                 spikes[t, i] = True
@@ -255,7 +329,6 @@ def run(weights, membranes, input_spikes, config):
     """Run a block of steps; the same call and the same result as ``reference.run``."""
     real = weights[0].dtype.type
     last = len(weights) - 1
-    run_layer = _run_layer_inhibited if config.inhibition else _run_layer
     below = np.ascontiguousarray(input_spikes)
     spikes = []
     for layer, (W, v) in enumerate(zip(weights, membranes, strict=True)):
@@ -271,9 +344,14 @@ def run(weights, membranes, input_spikes, config):
         )
         fired = np.zeros((len(below), len(W)), dtype=bool)
         available = get_num_threads()
-        set_num_threads(_threads_for(W, config.inhibition))
+        n_threads = _threads_for(W, config.inhibition)
+        set_num_threads(n_threads)
         try:
-            run_layer(W, v, *list_events(below), constants, fired)
+            events = list_events(below)
+            if config.inhibition:
+                _run_layer_inhibited(W, v, *events, constants, fired)
+            else:
+                _run_layer(W, v, *events, constants, fired, n_threads)
         finally:
             set_num_threads(available)
         spikes.append(fired)
