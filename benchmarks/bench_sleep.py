@@ -1,116 +1,180 @@
 """How long is a step of sleep? The compiled kernel against the plain NumPy reference.
 
-    python benchmarks/bench_sleep.py [--data-dir DIR] [--hidden 400 1200 4000]
+    python benchmarks/bench_sleep.py [--data-dir DIR] [--hidden 400 1200 4000] [--out DIR]
 
-Both engines simulate the same steps of the same sleep, side by side in one run: a network trained
-on the first two tasks of MNIST (where --data-dir or SRCNB_DATA has it; of digits elsewhere), in
-float32, with the constants of the torch preset (on digits: our own), after a warm-up of 500 steps.
+Both engines simulate the same steps of the same sleep, side by side in one run: networks trained on
+the first two tasks of MNIST (where --data-dir or SRCNB_DATA has it; of digits elsewhere), float32,
+with the constants of the torch preset (on digits: our own), after a warm-up of 512 steps. Sweeps:
+
+  size     each of --hidden, with 1 … all threads
+  gate     each gate, at the middle size
+  rate     the input rate times ¼ … 4, at the middle size
+  width    400 … 8000 hidden units (above 4000 trained on 1000 samples per task), one thread
+
 An event is one weight gathered or one gate evaluated; the roofline (roofline.py) is what they would
-take from a row in the L1 cache, measured in the same run.
+take from a row in the L1 cache, measured in the same rounds. Each figure is a median over rounds.
+Writes bench_sleep.csv, one row per line of the table, and bench_sleep.png.
 """
 
 import argparse
 import os
-import time
+from functools import partial
 
 import numba
 import numpy as np
 import pandas as pd
-from roofline import nanoseconds_per_event
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from networks import add_data_arguments, fall_asleep, load_data, to_text
+from roofline import Roofline
+from timing import in_turn
 
-import srcnb
-from srcnb import datasets, protocols, tasks
-from srcnb.asleep.dreams import poisson_spikes
+from srcnb.asleep.config import GATES
+from srcnb.files import check_folder, replacing
 
-WARM_UP = 500
-STEPS = 1000
-
-
-def trained_network(data, hidden):
-    """A network that has learnt two tasks, its Night, and the config of its second sleep."""
-    protocol = protocols.get(None if data.name == "digits" else "torch", data.name)
-    net_sizes = (data.X.shape[1], hidden, hidden, data.n_classes)
-    net = srcnb.MLP(net_sizes, random_state=0, **protocol.network)
-    night = protocol.new_night()
-    for task in tasks.class_incremental(data, cap=protocol.cap)[:2]:
-        net.fit(task.X, task.y, **protocol.training)
-        night.learn(task)
-    return net, night, night.config(net, stage=2)
+RATES = (0.25, 0.5, 1, 2, 4)
+WIDTHS = (400, 800, 2000, 8000)
+LARGE, SMALL_CAP = 4000, 1000
+REFERENCE_STEPS = 64
+FILES = ("bench_sleep.csv", "bench_sleep.png")
 
 
-def draw_spikes(night, config, n_steps):
-    """Input spikes of ``n_steps`` steps."""
-    rng = np.random.default_rng(0)
-    rates = night.dream.rates(n_steps, rng)
-    return poisson_spikes(rates, rng.random(rates.shape, dtype=np.float32), config)
+def measure(sleeper, rounds, threads, **what):
+    """Rows of the table, one for each number of threads; ``what`` says which sleep it is."""
+    roofline = Roofline(sleeper.config.gate)
 
+    def kernel(n):
+        numba.set_num_threads(n)
+        return sleeper.seconds_per_step()
 
-def simulate(net, spikes, config, engine, start=None):
-    """``srcnb.simulate`` of these spikes from the state ``start``, another simulation's result."""
-    config = srcnb.SleepConfig(**{**vars(config), "n_steps": len(spikes)})
-    weights = net.weights if start is None else start.weights
-    membranes = None if start is None else start.membranes
-    return srcnb.simulate(weights, spikes, config, engine, membranes=membranes)
-
-
-def synaptic_events(result, sizes):
-    """(weights gathered, gates evaluated) in a simulation."""
-    spikes = [int(count.sum()) for count in result.spike_counts]
-    gathers = sum(n * n_post for n, n_post in zip(spikes[:-1], sizes[1:], strict=True))
-    gates = sum(n * n_pre for n, n_pre in zip(spikes[1:], sizes[:-1], strict=True))
-    return gathers, gates
-
-
-def measure(data, hidden):
-    """Rows of the table: one for each number of threads."""
-    net, night, config = trained_network(data, hidden)
-    spikes = draw_spikes(night, config, WARM_UP + STEPS)
-    warm = simulate(net, spikes[:WARM_UP], config, "numba")
-    spikes = spikes[WARM_UP:]
-    gathers, gates = synaptic_events(simulate(net, spikes, config, "numba", warm), net.layer_sizes)
-
-    def seconds(engine, repeats):
-        # A call copies the weights; its time without steps is not part of a step's.
-        copying = best_time(lambda: simulate(net, spikes[:0], config, engine, warm), 3)
-        return best_time(lambda: simulate(net, spikes, config, engine, warm), repeats) - copying
-
-    reference = seconds("reference", 1)
-    gather_ns, gate_ns = nanoseconds_per_event(config.gate)
-    for threads in range(1, numba.config.NUMBA_NUM_THREADS + 1):
-        numba.set_num_threads(threads)
-        kernel = seconds("numba", 5)
-        floor = 1e-9 * (gathers * gather_ns + gates * gate_ns) / threads
+    seconds = in_turn(
+        {
+            "reference": partial(sleeper.seconds_per_step, "reference", REFERENCE_STEPS),
+            "gather": roofline.gather,
+            "gate": roofline.gate,
+            **{n: partial(kernel, n) for n in threads},
+        },
+        rounds,
+    )
+    gathers, gates = sleeper.events()
+    for n in threads:
+        floor = (gathers * seconds["gather"] + gates * seconds["gate"]) / n
         yield {
-            "network": "-".join(map(str, net.layer_sizes)),
-            "threads": threads,
-            "reference ms/step": 1e3 * reference / STEPS,
-            "kernel ms/step": 1e3 * kernel / STEPS,
-            "speed-up": reference / kernel,
-            "events/step": (gathers + gates) / STEPS,
-            "ns/event": 1e9 * kernel / (gathers + gates),
-            "of roofline": floor / kernel,
+            **what,
+            "hidden": sleeper.sizes[1],
+            "gate": sleeper.config.gate,
+            "threads": n,
+            "reference ms/step": 1e3 * np.median(seconds["reference"]),
+            "ms/step": 1e3 * np.median(seconds[n]),
+            "speed-up": np.median(seconds["reference"] / seconds[n]),
+            "over 1 thread": np.median(seconds[threads[0]] / seconds[n]),
+            "gathers/step": gathers,
+            "gates/step": gates,
+            "ns/event": 1e9 * np.median(seconds[n]) / (gathers + gates),
+            "of roofline": np.median(floor / seconds[n]),
         }
 
 
-def best_time(call, repeats):
-    """The shortest of several wall times, in seconds."""
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        call()
-        times.append(time.perf_counter() - start)
-    return min(times)
+def run(data, hidden, widths, rounds):
+    """All sweeps as one DataFrame, tidy: one row per sweep, sleep and number of threads."""
+    threads = range(1, numba.config.NUMBA_NUM_THREADS + 1)
+    middle = sorted(hidden)[len(hidden) // 2]
+    rows = []
+    for n in sorted({*hidden, *widths}):
+        sleeper = fall_asleep(data, n, SMALL_CAP if n > LARGE else None)
+        base = sleeper()
+        if n in hidden:
+            rows += measure(base, rounds, threads, sweep="size", rate=1.0)
+        if n in widths or n in hidden:
+            rows += measure(base, rounds, [1], sweep="width", rate=1.0)
+        if n == middle:
+            for gate in GATES:
+                rows += measure(sleeper(gate=gate), rounds, [1], sweep="gate", rate=1.0)
+            for rate in RATES:
+                rows += measure(sleeper(rate), rounds, [1], sweep="rate", rate=rate)
+    table = pd.DataFrame(rows)
+    order = table["sweep"].map(["size", "gate", "rate", "width"].index)
+    return table.iloc[np.argsort(order, kind="stable")].reset_index(drop=True)
+
+
+def slope(table):
+    """The log-log slope of cost against synaptic events over the widths."""
+    widths = table[table["sweep"] == "width"]
+    events = widths["gathers/step"] + widths["gates/step"]
+    return np.polyfit(np.log(events), np.log(widths["ms/step"]), 1)[0]
+
+
+def plot(table, path, title):
+    """Cost against width and against events, speed-up, and thread scaling."""
+    figure = Figure(figsize=(11, 8), layout="constrained")
+    FigureCanvasAgg(figure)
+    figure.suptitle(title)
+    (by_width, by_events), (speed_up, scaling) = figure.subplots(2, 2)
+
+    widths = table[table["sweep"] == "width"].sort_values("hidden")
+    by_width.loglog(widths["hidden"], widths["reference ms/step"], "s-", label="NumPy reference")
+    by_width.loglog(widths["hidden"], widths["ms/step"], "o-", label="numba kernel")
+    by_width.set(xlabel="neurons in each hidden layer", ylabel="ms per step, one thread")
+    ticks = list(widths["hidden"])
+    by_width.set_xticks(ticks, ticks)
+    by_width.minorticks_off()
+    by_width.legend(frameon=False)
+
+    for sweep, marker in (("width", "o"), ("rate", "^"), ("gate", "D")):
+        rows = table[table["sweep"] == sweep]
+        label = f"{sweep} (slope {slope(table):.2f})" if sweep == "width" else sweep
+        by_events.loglog(
+            rows["gathers/step"] + rows["gates/step"], rows["ms/step"], marker, label=label
+        )
+    by_events.set(xlabel="synaptic events per step", ylabel="ms per step, one thread")
+    by_events.legend(title="sweep over", frameon=False)
+
+    sizes = table[table["sweep"] == "size"]
+    names = sizes["hidden"].astype(str) + ", " + sizes["threads"].astype(str)
+    gates = table[table["sweep"] == "gate"]
+    bars = [*zip(names, sizes["speed-up"], strict=True)]
+    bars += zip(
+        gates["hidden"].astype(str) + ", 1\n" + gates["gate"], gates["speed-up"], strict=True
+    )
+    for i, (_, height) in enumerate(bars):
+        color = "C1" if i < len(sizes) else "C2"
+        speed_up.text(i, height, f"{height:.0f}×", ha="center", va="bottom", fontsize=8)
+        speed_up.bar(i, height, color=color)
+    speed_up.set_xticks(range(len(bars)), [name for name, _ in bars], rotation=45, ha="right")
+    speed_up.set(ylabel="speed-up over the reference", xlabel="hidden neurons, threads")
+    speed_up.margins(y=0.12)
+
+    for hidden, rows in sizes.groupby("hidden"):
+        scaling.plot(rows["threads"], rows["over 1 thread"], "o-", label=f"{hidden} hidden")
+    most = sizes["threads"].max()
+    scaling.plot([1, most], [1, most], "k:", label="ideal")
+    scaling.set(xlabel="threads", ylabel="speed-up over one thread", xticks=range(1, most + 1))
+    scaling.legend(frameon=False)
+    for axes in (by_width, by_events, speed_up, scaling):
+        axes.grid(alpha=0.3)
+    with replacing(path) as temporary:
+        figure.savefig(temporary, dpi=120, format="png")
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data-dir", default=os.environ.get("SRCNB_DATA"))
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add_data_arguments(parser)
     parser.add_argument("--hidden", type=int, nargs="+", default=[400, 1200, 4000])
+    parser.add_argument("--widths", type=int, nargs="*", default=WIDTHS)
+    parser.add_argument("--out", default=".", help="folder for the CSV and the picture")
     args = parser.parse_args()
-    data = datasets.load("mnist" if args.data_dir else "digits", args.data_dir)
-    rows = [row for hidden in args.hidden for row in measure(data, hidden)]
-    print(f"{data.name}, numba {numba.__version__}")
-    print(pd.DataFrame(rows).to_string(index=False, float_format="{:.3g}".format))
+    out = check_folder("--out", args.out, FILES)
+    data = load_data(args.data_dir)
+    table = run(data, args.hidden, args.widths, args.rounds)
+    with replacing(out / FILES[0]) as temporary:
+        table.to_csv(temporary, index=False)
+    title = f"{data.name}, {os.cpu_count()} cores, numba {numba.__version__}"
+    plot(table, out / FILES[1], title)
+    print(f"{title}\n{to_text(table)}")
+    print(f"cost against synaptic events over the widths: log-log slope {slope(table):.2f}")
+    print(f"wrote {out / FILES[0]} and {out / FILES[1]}")
 
 
 if __name__ == "__main__":

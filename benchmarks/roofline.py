@@ -13,7 +13,7 @@ from srcnb.asleep import kernel
 
 ROW = 4000  # float32: 16 kB, half of a common L1
 EVENTS = 2048
-REPEATS = 7
+REPEATS = 500
 
 
 @njit(error_model="numpy")
@@ -22,30 +22,34 @@ def _gate_many(row, n, gate):
         kernel._add_gated(row, row.dtype.type(1e-9), gate)
 
 
-@njit(error_model="numpy")
+# fastmath: the sum may be taken in any order, with as many accumulators as the machine likes.
+@njit(fastmath=True, error_model="numpy")
 def _gather_many(row, events, n):
     total = row.dtype.type(0)
-    for _ in range(n):
-        total += kernel._gather(row, events, 0, events.size)
+    for i in range(n):
+        row[0] = i  # or the loop over n would be taken apart
+        for k in range(events.size):
+            total += row[events[k]]
     return total
 
 
-def nanoseconds_per_event(gate="logistic"):
-    """(ns per weight gathered, ns per gate evaluated), each the best of several tries."""
-    rng = np.random.default_rng(0)
-    row = (0.05 * rng.standard_normal(ROW)).astype(np.float32)
-    events = rng.integers(0, ROW, EVENTS).astype(np.uint16)
-    code = kernel.GATE_CODES[gate]
-    gather = _best(lambda n: _gather_many(row, events, n), 2000) / EVENTS
-    gated = _best(lambda n: _gate_many(row, n, code), 1000) / ROW
-    return gather, gated
+class Roofline:
+    """Two microbenchmarks, each a function that returns seconds per event."""
 
+    def __init__(self, gate="logistic"):
+        rng = np.random.default_rng(0)
+        self._row = (0.05 * rng.standard_normal(ROW)).astype(np.float32)
+        self._events = rng.integers(1, ROW, EVENTS).astype(np.uint16)
+        self._gate = kernel.GATE_CODES[gate]
 
-def _best(call, n):
-    call(1)
-    times = []
-    for _ in range(REPEATS):
+    def gather(self):
+        """Seconds per weight gathered."""
         start = time.perf_counter()
-        call(n)
-        times.append((time.perf_counter() - start) / n)
-    return 1e9 * min(times)
+        _gather_many(self._row, self._events, REPEATS)
+        return (time.perf_counter() - start) / (REPEATS * EVENTS)
+
+    def gate(self):
+        """Seconds per gate evaluated."""
+        start = time.perf_counter()
+        _gate_many(self._row, REPEATS, self._gate)
+        return (time.perf_counter() - start) / (REPEATS * ROW)

@@ -67,9 +67,9 @@ def build_parser():
         "--methods",
         nargs="+",
         choices=METHODS,
-        default=list(METHODS),
+        default=["sequential", "src", "parallel"],
         metavar="METHOD",
-        help=f"which to compare (default, and all there are: {' '.join(METHODS)})",
+        help=f"which to compare (default: sequential src parallel; there are {', '.join(METHODS)})",
     )
     run.add_argument(
         "--seeds", type=int, default=5, metavar="N", help="repetitions, seeds 0 … N-1 (default: 5)"

@@ -3,23 +3,32 @@
 import numpy as np
 
 from srcnb.checks import check_choice, check_int, check_list
-from srcnb.methods import METHODS, n_measurements
+from srcnb.methods import METHODS
 
 COLUMNS = ["method", "seed", "stage", "phase", "task", "accuracy"]
 
 
-def run_experiment(tasks, protocol, methods=("sequential", "src", "parallel"), seeds=5, save=None):
+def run_experiment(
+    tasks,
+    protocol,
+    methods=("sequential", "src", "parallel"),
+    seeds=5,
+    save=None,
+    finished=None,
+):
     """Run each method with each seed and measure the accuracy at every stage.
 
     Parameters
     ----------
     tasks : list of Task
     protocol : Protocol
-    methods : sequence of names, of srcnb.methods.METHODS
+    methods : sequence of names of srcnb.methods.METHODS, or a dict of names and such functions
     seeds : int or sequence of ints
         An int n stands for seeds 0 … n - 1.
     save : callable or None
         Called with the DataFrame so far whenever a method has finished with a seed.
+    finished : DataFrame or None
+        What an earlier call gave to ``save``: these methods and seeds are not run again.
 
     Returns
     -------
@@ -30,9 +39,10 @@ def run_experiment(tasks, protocol, methods=("sequential", "src", "parallel"), s
     """
     from tqdm import tqdm
 
+    functions = methods if isinstance(methods, dict) else METHODS
     methods = check_list("methods", methods)
     for name in methods:
-        check_choice("methods", name, METHODS)
+        check_choice("methods", name, functions)
     if not methods or len(set(methods)) != len(methods):
         raise ValueError(f"methods must name at least one method, each once; got {methods}")
     if isinstance(seeds, (int, np.integer)):
@@ -43,28 +53,26 @@ def run_experiment(tasks, protocol, methods=("sequential", "src", "parallel"), s
     if not tasks:
         raise ValueError("tasks must hold at least one task, got an empty list")
 
-    rows = []
-    total = len(seeds) * sum(n_measurements(name, tasks, protocol) for name in methods)
-    with tqdm(total=total, unit="stage", disable=None) as bar:
-        for seed in seeds:
-            for name in methods:
-                bar.set_description(f"seed {seed}, {name}")
-                try:
-                    rows += _run_method(name, tasks, protocol, seed, bar)
-                except (ValueError, OverflowError) as error:
-                    raise type(error)(f"{name}, seed {seed}: {error}") from error
-                if save is not None:
-                    save(_tidy(rows, methods))
-    return _tidy(rows, methods)
-
-
-def _run_method(name, tasks, protocol, seed, bar):
-    rows = []
-    for stage, phase, model in METHODS[name](tasks, protocol, seed):
-        for task, accuracy in measure(model, tasks).items():
-            rows.append((name, seed, stage, phase, task, accuracy))
-        bar.update()
-    return rows
+    rows = [] if finished is None else [tuple(row) for row in finished[COLUMNS].to_numpy()]
+    done = {(row[0], row[1]) for row in rows}
+    order = list(dict.fromkeys([*methods, *(row[0] for row in rows)]))
+    runs = [(name, seed) for seed in seeds for name in methods]
+    with tqdm(total=len(runs), initial=len(done.intersection(runs)), disable=None) as bar:
+        for name, seed in runs:
+            if (name, seed) in done:
+                continue
+            bar.set_description(f"seed {seed}, {name}")
+            try:
+                for stage, phase, model in functions[name](tasks, protocol, seed):
+                    for task, accuracy in measure(model, tasks).items():
+                        rows.append((name, seed, stage, phase, task, accuracy))
+                    bar.set_postfix(stage=stage)
+            except (ValueError, OverflowError) as error:
+                raise type(error)(f"{name}, seed {seed}: {error}") from error
+            bar.update()
+            if save is not None:
+                save(_tidy(rows, order))
+    return _tidy(rows, order)
 
 
 def measure(model, tasks):

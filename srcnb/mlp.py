@@ -210,7 +210,7 @@ class MLP:
         """
         X, y, masks = self._check_batch(X, y, masks)
         out, z = self._forward(X, masks, with_z=True)
-        z_true = z[np.arange(len(y)), y]
+        z_true = z[np.arange(len(y)), y] if y.ndim == 1 else (y * z).sum(axis=1)
         if self.output == "softmax":
             top = z.max(axis=1)
             per_sample = top + np.log(np.exp(z - top[:, None]).sum(axis=1)) - z_true
@@ -250,7 +250,8 @@ class MLP:
         Parameters
         ----------
         X : array-like of shape (n, n_0)
-        y : array-like of shape (n,), labels in 0 … n_L - 1
+        y : array-like of shape (n,), labels in 0 … n_L - 1; or targets of shape (n, n_L), which
+            for "softmax" must sum to 1 in each row
         masks : list over the hidden layers of bool (n, n_l) arrays, or None
             The units that dropout keeps. None: dropout off, and no scaling either.
 
@@ -274,7 +275,10 @@ class MLP:
         """
         a = self._forward(X, masks)
         delta = a.pop()
-        delta[np.arange(len(y)), y] -= 1
+        if y.ndim == 1:
+            delta[np.arange(len(y)), y] -= 1
+        else:
+            delta -= y
         delta *= self.dtype.type(scale)
         for layer in range(len(self.weights) - 1, -1, -1):
             a_pre = a.pop()
@@ -299,6 +303,7 @@ class MLP:
         learning_rate=0.1,
         momentum=0.5,
         reset_momentum=True,
+        regularizer=None,
     ):
         """Train by minibatch SGD; a second call goes on where the first stopped.
 
@@ -308,13 +313,17 @@ class MLP:
         Parameters
         ----------
         X : array-like of shape (n, n_0)
-        y : array-like of shape (n,), labels in 0 … n_L - 1
+        y : array-like of shape (n,), labels in 0 … n_L - 1; or targets of shape (n, n_L)
         epochs, batch_size : int
         learning_rate : float > 0
         momentum : float in [0, 1)
         reset_momentum : bool
             Start with v = 0 (torch: a new optimizer for each task) or with the v that the last
             call left (matlab).
+        regularizer : object or None
+            Keeps weights near where they were (EWC, SI). ``pull(layer, rows, w)`` is added to the
+            gradient of ``weights[layer][rows]``, which is w; ``moved(layer, rows, gradient,
+            change)`` is told after each batch the loss's own gradient and the change of w.
 
         Returns
         -------
@@ -345,7 +354,7 @@ class MLP:
                 order = self._rng.permutation(len(X))
                 for start in range(0, len(X), batch_size):
                     batch = order[start : start + batch_size]
-                    self._sgd_step(X[batch], y[batch], learning_rate, momentum, buffer)
+                    self._sgd_step(X[batch], y[batch], learning_rate, momentum, buffer, regularizer)
         if not all(np.isfinite(p).all() for p in self._parameters()):
             for parameter, kept in zip(self._parameters(), before, strict=True):
                 parameter[:] = kept
@@ -354,7 +363,7 @@ class MLP:
             )
         return self
 
-    def _sgd_step(self, X, y, rate, momentum, buffer):
+    def _sgd_step(self, X, y, rate, momentum, buffer, regularizer):
         masks = self._draw_masks(len(X)) if self.dropout else None
         momentum = self.dtype.type(momentum)
         shrink = self.dtype.type(rate * self.l2)
@@ -372,7 +381,11 @@ class MLP:
                 v += gradient
                 if self.l2:
                     v += shrink * w
+                if regularizer is not None:
+                    v += self.dtype.type(rate) * regularizer.pull(layer, rows, w)
                 w -= v
+                if regularizer is not None:
+                    regularizer.moved(layer, rows, gradient / self.dtype.type(rate), -v)
             if self.biases is not None:
                 v = self._velocity[n_layers + layer]
                 v *= momentum
@@ -401,7 +414,15 @@ class MLP:
         X = self._check_X(X)
         if not len(X):
             raise ValueError(f"X must hold at least one sample, got shape {X.shape}")
-        y = check_labels("y", y, len(X), len(self.weights[-1]))
+        n_outputs = len(self.weights[-1])
+        if np.ndim(y) == 2:
+            y = check_array("y", y, 2, self.dtype)
+            if y.shape != (len(X), n_outputs):
+                raise ValueError(f"y must have shape {(len(X), n_outputs)}, got {y.shape}")
+            if self.output == "softmax" and not np.allclose(y.sum(axis=1), 1, atol=1e-3):
+                raise ValueError("y must sum to 1 in each row, as the output is a softmax")
+        else:
+            y = check_labels("y", y, len(X), n_outputs)
         if masks is not None:
             shapes = [(len(X), len(w)) for w in self.weights[:-1]]
             masks = [np.asarray(m) for m in check_list("masks", masks)]

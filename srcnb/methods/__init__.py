@@ -8,13 +8,3 @@ point that is worth a measurement: stage = number of tasks trained so far, phase
 from srcnb.methods import parallel, sequential, src
 
 METHODS = {"sequential": sequential.run, "src": src.run, "parallel": parallel.run}
-
-
-def n_measurements(name, tasks, protocol):
-    """How many times the method yields; for progress bars."""
-    n = len(tasks)
-    if name == "parallel":
-        return 1
-    if name == "src":
-        return n + sum(protocol.sleeps_after(stage, n) for stage in range(1, n + 1))
-    return n

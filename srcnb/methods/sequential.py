@@ -1,8 +1,8 @@
 """sequential: one task after the other, no sleep. The lower bound."""
 
+from srcnb.methods.stages import Learner, run_stages
+
 
 def run(tasks, protocol, seed):
     """Yield the network after each task; see srcnb.methods."""
-    net = protocol.new_network(tasks, seed)
-    for stage, task in enumerate(tasks, 1):
-        yield stage, "train", net.fit(task.X, task.y, **protocol.training)
+    return run_stages(Learner, tasks, protocol, seed, sleeps=False)
