@@ -18,6 +18,7 @@ Writes bench_sleep.csv, one row per line of the table, and bench_sleep.png.
 
 import argparse
 import os
+import time
 from functools import partial
 
 import numba
@@ -43,13 +44,18 @@ def measure(sleeper, rounds, threads, **what):
     """Rows of the table, one for each number of threads; ``what`` says which sleep it is."""
     roofline = Roofline(sleeper.config.gate)
 
+    def reference():
+        seconds = sleeper.seconds_per_step("reference", REFERENCE_STEPS)
+        time.sleep(0.2)  # BLAS threads spin for a while after their work
+        return seconds
+
     def kernel(n):
         numba.set_num_threads(n)
         return sleeper.seconds_per_step()
 
     seconds = in_turn(
         {
-            "reference": partial(sleeper.seconds_per_step, "reference", REFERENCE_STEPS),
+            "reference": reference,
             "gather": roofline.gather,
             "gate": roofline.gate,
             **{n: partial(kernel, n) for n in threads},

@@ -77,7 +77,7 @@ class Simulation:
                 block = input_spikes[start : start + BLOCK_STEPS]
                 spikes = [block, *self._run(self.weights, self.membranes, block, self.config)]
                 for count, s in zip(self.spike_counts, spikes, strict=True):
-                    count += np.add.reduce(s.view(np.uint8), axis=0, dtype=np.uint16)
+                    _add_counts(count, s)
                 if self._recorded is not None:
                     self._recorded.append(spikes)
                 self._n_blocks += 1
@@ -105,6 +105,13 @@ class Simulation:
                     f" inc={self.config.inc}, dec={self.config.dec},"
                     f" alpha={self.config.alpha[layer - 1]}; the caller's weights are unchanged"
                 )
+
+
+def _add_counts(counts, spikes):
+    """counts += spikes over the steps; in bytes, which can't overflow in 255 steps and are fast."""
+    for start in range(0, len(spikes), 255):
+        part = spikes[start : start + 255].view(np.uint8)
+        counts += np.add.reduce(part, axis=0, dtype=np.uint8)
 
 
 def check_spikes(name, spikes, width):

@@ -1,0 +1,128 @@
+"""What srcnb costs besides time per step: import, first sleep, memory, and its share of a run.
+
+    python benchmarks/bench_footprint.py [--data-dir DIR]
+
+Each line is measured in fresh processes, several of them, and gives the median:
+
+  import srcnb           over what `import numpy` takes
+  first sleep            `srcnb.sleep` with numba's cache on disk warm, its import of numba included
+  peak memory            of sleeps of 1,000 and 10,000 steps at 784-4000-4000-10, beyond what the
+                         process had before (numba loaded), beside 1.2 × the weights + 64 MB
+  share of sleep         of one seed of src with the matlab preset, 125,000 steps of sleep: wall
+                         time in srcnb.sleep / all of it, data loaded (only with MNIST)
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+from networks import to_text
+
+RUNS = 7
+
+IMPORT = """
+import time
+start = time.perf_counter()
+import {}
+print(time.perf_counter() - start)
+"""
+
+FIRST_SLEEP = """
+import time, numpy, srcnb
+net = srcnb.MLP((784, 1200, 1200, 10), random_state=0)
+config = srcnb.SleepConfig(n_steps=100, alpha=(15, 250, 8), beta=(14, 44, 38), inc=1e-3, dec=1e-4)
+start = time.perf_counter()
+srcnb.sleep(net, numpy.full(784, 0.1), config, random_state=0)
+print(time.perf_counter() - start)
+"""
+
+MEMORY = """
+import resource, warnings, numpy, srcnb
+warnings.simplefilter("ignore", srcnb.SilentLayerWarning)
+
+def dream(n):
+    return (numpy.full((250, n), 0.1, dtype="float32") for _ in range({steps} // 250))
+
+def config(steps):
+    return srcnb.SleepConfig(
+        n_steps=steps, alpha=(15, 250, 8), beta=(14, 44, 38), inc=1e-3, dec=1e-4
+    )
+
+tiny = srcnb.MLP((8, 8, 8, 2), random_state=0)
+srcnb.sleep(tiny, numpy.full(8, 0.1), config(10), random_state=0)
+rng = numpy.random.default_rng(0)
+sizes = (784, 4000, 4000, 10)
+weights = [
+    (rng.random((post, pre), dtype="float32") - 0.5) * numpy.float32(2 * pre**-0.5)
+    for pre, post in zip(sizes[:-1], sizes[1:])
+]
+net = tiny.with_weights(weights)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+with open("/proc/self/statm") as file:
+    now = int(file.read().split()[1]) * resource.getpagesize()
+srcnb.sleep(net, dream(784), config({steps}), random_state=0)
+peak = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+print((peak - now) / 1e6, sum(w.nbytes for w in weights) / 1e6)
+"""
+
+SHARE = """
+import sys, time
+from srcnb import datasets, experiment, protocols, tasks
+asleep = 0
+sleep = protocols.sleep
+
+def timed(*arguments):
+    global asleep
+    start = time.perf_counter()
+    result = sleep(*arguments)
+    asleep += time.perf_counter() - start
+    return result
+
+protocols.sleep = timed
+protocol = protocols.get("matlab", "mnist")
+sequence = tasks.class_incremental(datasets.load("mnist", sys.argv[1]), 2, cap=protocol.cap)
+start = time.perf_counter()
+experiment.run_experiment(sequence, protocol, ["src"], 1)
+print(asleep, time.perf_counter() - start)
+"""
+
+
+def outputs(code, *arguments, runs=RUNS):
+    """Numbers that a program prints, as an array (runs, numbers)."""
+    command = [sys.executable, "-c", code, *arguments]
+    lines = [
+        subprocess.run(command, check=True, capture_output=True, text=True) for _ in range(runs)
+    ]
+    return np.array([[float(x) for x in line.stdout.split()] for line in lines])
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--data-dir", default=os.environ.get("SRCNB_DATA"))
+    args = parser.parse_args()
+    rows = []
+
+    def row(what, value, target):
+        rows.append({"what": what, "measured": value, "target": target})
+
+    both, alone = (outputs(IMPORT.format(what)) for what in ("numpy, srcnb", "numpy"))
+    row("import srcnb, over numpy (s)", float(np.median(both) - np.median(alone)), "0.3")
+    outputs(FIRST_SLEEP, runs=1)  # warms numba's cache
+    row("first sleep, warm cache (s)", float(np.median(outputs(FIRST_SLEEP))), "1.5")
+    for steps in (1000, 10000):
+        peak, weights = np.median(outputs(MEMORY.format(steps=steps), runs=3), axis=0)
+        target = f"{1.2 * weights + 64:.0f} (weights: {weights:.0f})"
+        row(f"peak memory of {steps:,} steps (MB)", float(peak), target)
+    if args.data_dir:
+        asleep, everything = np.median(outputs(SHARE, args.data_dir, runs=3), axis=0)
+        row(f"share of sleep in a run of {everything:.1f} s", float(asleep / everything), "0.5")
+    print(to_text(pd.DataFrame(rows)))
+
+
+if __name__ == "__main__":
+    main()
