@@ -88,7 +88,63 @@ def build_parser():
         help="folder for results.csv and results.png (default: the current one)",
     )
     run.set_defaults(call=run_command)
+    _add_experiment_parser(commands)
     return parser
+
+
+def _add_experiment_parser(commands):
+    experiment = commands.add_parser(
+        "experiment",
+        help="repeat a published experiment; without a name, list them",
+        description=(
+            "Run an experiment with several seeds. Each finished run is written at once to"
+            " NAME.csv (one row per measurement), and the table to NAME.md at the end."
+        ),
+    )
+    experiment.add_argument("name", nargs="?", metavar="NAME", help="default: list the names")
+    experiment.add_argument(
+        "--seeds", type=int, metavar="N", help="seeds 0 … N-1 (default: the experiment's)"
+    )
+    experiment.add_argument("--data-dir", metavar="DIR", help="as in srcnb run")
+    experiment.add_argument(
+        "--features",
+        metavar="FILE",
+        help="a .mat or .npz file with train_x, train_y, test_x, test_y, for cifar10 and cub200",
+    )
+    experiment.add_argument(
+        "--out", default=".", metavar="DIR", help="folder of the CSV and the table (default: .)"
+    )
+    experiment.add_argument(
+        "--resume", action="store_true", help="go on with the CSV in --out, where it stopped"
+    )
+    experiment.set_defaults(call=experiment_command)
+
+
+def experiment_command(args):
+    """``srcnb experiment``: returns the exit status."""
+    from srcnb.checks import check_choice
+    from srcnb.experiments import EXPERIMENTS, runner
+
+    if args.name is None:
+        for experiment in EXPERIMENTS.values():
+            print(f"{experiment.name:16} {experiment.summary} ({experiment.seeds} seeds)")
+        return 0
+    check_choice("NAME", args.name, EXPERIMENTS)
+    source = runner.Source(args.data_dir, args.features)
+    experiment = EXPERIMENTS[args.name]
+    try:
+        results, path, table_path = runner.run(
+            experiment, source, args.seeds, args.out, args.resume
+        )
+    except KeyboardInterrupt:
+        print("\ninterrupted; --resume goes on from the last finished run", file=sys.stderr)
+        return 130
+    print(f"{args.name}: mean ± sd over seeds, in percent\n")
+    print(table_path.read_text(encoding="utf-8"))
+    print(
+        f"{runner.total_seconds(experiment, results):.0f} s in all\nwrote {path} and {table_path}"
+    )
+    return 0
 
 
 def run_command(args):

@@ -1,4 +1,4 @@
-"""Data sets by name: digits (ships with scikit-learn), MNIST and Fashion-MNIST."""
+"""Data sets by name (digits, MNIST, Fashion-MNIST) or from a file of features."""
 
 import gzip
 import os
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from srcnb.checks import check_choice
+from srcnb.checks import check_array, check_choice
 from srcnb.tasks import Dataset
 
 # Name → (the folder of its IDX files, its name on OpenML).
@@ -19,6 +19,7 @@ MNISTS = {
 NAMES = ("digits", *MNISTS)
 # The share of digits that is held out as its test set; the split is always the same.
 DIGITS_TEST_FRACTION = 0.25
+FEATURE_ARRAYS = ("train_x", "train_y", "test_x", "test_y")
 _N_TRAIN, _N_PIXELS = 60_000, 784
 
 
@@ -52,6 +53,82 @@ def load(name="digits", data_dir=None):
         X, y, X_test, y_test = _from_openml(openml_name)
     X, X_test = (a.reshape(len(a), -1).astype(np.float32) / 255 for a in (X, X_test))
     return Dataset(name, X, y, X_test, y_test, n_classes=10, shape=(28, 28))
+
+
+def load_features(path):
+    """Load a Dataset of feature vectors from a file, such as CIFAR10's or CUB200's.
+
+    Parameters
+    ----------
+    path : a .npz file, or a .mat file up to version 7.2, with arrays
+        ``train_x`` (n, n_features), ``test_x``, ``train_y`` and ``test_y``. Labels are numbers
+        from 0 or from 1, of shape (n,) or (n, 1), or one-hot, (n, n_classes). Features are
+        divided by the largest of the training set, as in matlab; they must not be negative, and
+        test features above that largest are cut to 1.
+
+    Raises
+    ------
+    ValueError
+        For another kind of file, arrays that are missing or do not fit, or negative features.
+    FileNotFoundError
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"path must be a file of features, got {path}")
+    arrays = _read_arrays(path)
+    missing = [name for name in FEATURE_ARRAYS if name not in arrays]
+    if missing:
+        raise ValueError(f"{path} must hold {', '.join(FEATURE_ARRAYS)}; it lacks {missing}")
+    X, X_test = (
+        check_array(f"{n} of {path}", arrays[n], 2, np.float32) for n in ("train_x", "test_x")
+    )
+    for name, features in (("train_x", X), ("test_x", X_test)):
+        if features.size and features.min() < 0:
+            raise ValueError(f"{name} of {path} must not be negative, got {features.min()}")
+    largest = X.max(initial=0)
+    if not largest > 0:
+        raise ValueError(
+            f"train_x of {path} must hold a positive feature, its largest is {largest}"
+        )
+    y, y_test = (_labels(f"{name} of {path}", arrays[name]) for name in ("train_y", "test_y"))
+    first = min(part.min() for part in (y, y_test) if part.size)
+    if first not in (0, 1):
+        raise ValueError(f"labels of {path} must start at 0 or 1, got {first}")
+    n_classes = int(max(y.max(), y_test.max()) - first + 1)
+    return Dataset(
+        path.stem,
+        X / largest,
+        y - first,
+        np.minimum(X_test / largest, 1),
+        y_test - first,
+        n_classes,
+    )
+
+
+def _read_arrays(path):
+    from scipy.io import loadmat
+
+    readers = {".npz": lambda path: dict(np.load(path)), ".mat": loadmat}
+    if path.suffix not in readers:
+        raise ValueError(f"path must end with .mat or .npz, got {path}")
+    try:
+        return readers[path.suffix](path)
+    except Exception as error:  # a damaged file makes them raise nearly anything
+        raise ValueError(f"{path} can't be read as a {path.suffix} file: {error}") from error
+
+
+def _labels(name, y):
+    """Labels as (n,) ints, from numbers or one-hot rows."""
+    y = np.asarray(y)
+    if y.ndim == 2 and 1 not in y.shape:
+        y = check_array(name, y, 2)
+        if not (np.isin(y, (0, 1)).all() and (y.sum(axis=1) == 1).all()):
+            raise ValueError(f"{name} must be labels, or one-hot rows, got shape {y.shape}")
+        return y.argmax(axis=1)
+    y = check_array(name, y.ravel(), 1)
+    if not (y == np.floor(y)).all():
+        raise ValueError(f"{name} must be whole numbers, got {y[y != np.floor(y)][0]}")
+    return y.astype(np.int64)
 
 
 def read_idx(path, n_dims):

@@ -8,27 +8,18 @@ from srcnb.methods import METHODS
 COLUMNS = ["method", "seed", "stage", "phase", "task", "accuracy"]
 
 
-def run_experiment(
-    tasks,
-    protocol,
-    methods=("sequential", "src", "parallel"),
-    seeds=5,
-    save=None,
-    finished=None,
-):
+def run_experiment(tasks, protocol, methods=("sequential", "src", "parallel"), seeds=5, save=None):
     """Run each method with each seed and measure the accuracy at every stage.
 
     Parameters
     ----------
     tasks : list of Task
     protocol : Protocol
-    methods : sequence of names of srcnb.methods.METHODS, or a dict of names and such functions
+    methods : sequence of names, of srcnb.methods.METHODS
     seeds : int or sequence of ints
         An int n stands for seeds 0 … n - 1.
     save : callable or None
         Called with the DataFrame so far whenever a method has finished with a seed.
-    finished : DataFrame or None
-        What an earlier call gave to ``save``: these methods and seeds are not run again.
 
     Returns
     -------
@@ -39,10 +30,9 @@ def run_experiment(
     """
     from tqdm import tqdm
 
-    functions = methods if isinstance(methods, dict) else METHODS
     methods = check_list("methods", methods)
     for name in methods:
-        check_choice("methods", name, functions)
+        check_choice("methods", name, METHODS)
     if not methods or len(set(methods)) != len(methods):
         raise ValueError(f"methods must name at least one method, each once; got {methods}")
     if isinstance(seeds, (int, np.integer)):
@@ -53,17 +43,13 @@ def run_experiment(
     if not tasks:
         raise ValueError("tasks must hold at least one task, got an empty list")
 
-    rows = [] if finished is None else [tuple(row) for row in finished[COLUMNS].to_numpy()]
-    done = {(row[0], row[1]) for row in rows}
-    order = list(dict.fromkeys([*methods, *(row[0] for row in rows)]))
+    rows = []
     runs = [(name, seed) for seed in seeds for name in methods]
-    with tqdm(total=len(runs), initial=len(done.intersection(runs)), disable=None) as bar:
+    with tqdm(total=len(runs), unit="run", disable=None) as bar:
         for name, seed in runs:
-            if (name, seed) in done:
-                continue
             bar.set_description(f"seed {seed}, {name}")
             try:
-                for stage, phase, model in functions[name](tasks, protocol, seed):
+                for stage, phase, model in METHODS[name](tasks, protocol, seed):
                     for task, accuracy in measure(model, tasks).items():
                         rows.append((name, seed, stage, phase, task, accuracy))
                     bar.set_postfix(stage=stage)
@@ -71,13 +57,17 @@ def run_experiment(
                 raise type(error)(f"{name}, seed {seed}: {error}") from error
             bar.update()
             if save is not None:
-                save(_tidy(rows, order))
-    return _tidy(rows, order)
+                save(_tidy(rows, methods))
+    return _tidy(rows, methods)
 
 
 def measure(model, tasks):
-    """Accuracy in percent on all test samples together ("all") and on each task's ("1", "2", …)."""
-    right = [model.predict(task.X_test) == task.y_test for task in tasks]
+    """Accuracy in percent on all test samples together ("all") and on each task's ("1", "2", …).
+
+    An oracle that has ``predict_task(X, task)`` is told the task; others ``predict(X)``.
+    """
+    predict = getattr(model, "predict_task", lambda X, task: model.predict(X))
+    right = [predict(task.X_test, task) == task.y_test for task in tasks]
     accuracy = {"all": 100 * float(np.mean(np.concatenate(right)))}
     accuracy.update({str(i): 100 * float(np.mean(r)) for i, r in enumerate(right, 1)})
     return accuracy

@@ -267,6 +267,26 @@ class MLP:
             d_biases[layer] = delta.sum(axis=0)
         return Gradients(d_weights, None if self.biases is None else d_biases)
 
+    def squared_gradients(self, X, y):
+        """The mean over the samples of each one's own gradient, squared element by element.
+
+        ``X`` and ``y`` as in :meth:`gradients`; returns a list of arrays like ``weights``. Taken at
+        test time (dropout off, activations scaled as in :meth:`activations`), without the L2 term.
+        No sample's gradient is ever formed: squared, it is δ² times the squared activations below.
+        """
+        X, y, _ = self._check_batch(X, y, None)
+        scales = self._test_scales()
+        squares = [np.zeros_like(w) for w in self.weights]
+        for start in range(0, len(X), CHUNK):
+            rows = slice(start, start + CHUNK)
+            factor = 1 / len(X)
+            for layer, delta, a_pre in self._backward(X[rows], y[rows], scales, 1):
+                squares[layer] += (factor * delta**2).T @ a_pre**2
+                if scales is not None and layer:
+                    # _backward leaves a scale without inverted dropout out of the deltas below.
+                    factor *= scales[layer - 1] ** 2
+        return squares
+
     def _backward(self, X, y, masks, scale):
         """Yield (layer, scale · ∂loss/∂z, activations below) from the last layer to the first.
 

@@ -19,9 +19,12 @@ class Night:
     Subclasses set ``dream`` and define ``learn(task)`` and ``config(net, stage)``.
     """
 
-    def sleep(self, net, stage, random_state):
-        """Let ``net`` sleep after ``stage`` tasks; returns the slept network."""
-        return sleep(net, self.dream, self.config(net, stage), random_state)[0]
+    def sleep(self, net, stage, random_state, **options):
+        """Let ``net`` sleep after ``stage`` tasks, with ``options`` of srcnb.sleep.
+
+        Returns the slept network.
+        """
+        return sleep(net, self.dream, self.config(net, stage), random_state, **options)[0]
 
 
 class TorchNight(Night):
@@ -57,9 +60,14 @@ MATLAB_CONSTANTS = {
 class MatlabNight(Night):
     """matlab: a random square of the mean image of all tasks; α from all data seen so far."""
 
-    def __init__(self, constants):
-        self.dream = SquareDream(mask_size=10, shape=(28, 28))
+    def __init__(self, constants, dream=None, first_steps=15000, more_steps=5000):
+        """``constants`` as in MATLAB_CONSTANTS; each sleep is ``more_steps`` longer than the last.
+
+        ``dream`` replaces the square of a 28×28 image.
+        """
+        self.dream = dream or SquareDream(mask_size=10, shape=(28, 28))
         self.constants = constants
+        self.first_steps, self.more_steps = first_steps, more_steps
         self.seen = []
 
     def learn(self, task):
@@ -73,7 +81,7 @@ class MatlabNight(Night):
         """The SleepConfig of the sleep after ``stage`` tasks (from 1)."""
         max_rate, inc, dec, *beta, alpha_scale = self.constants
         return SleepConfig(
-            n_steps=15000 + 5000 * (stage - 1),
+            n_steps=self.first_steps + self.more_steps * (stage - 1),
             alpha=alpha_scale * alpha_factors(net, np.concatenate(self.seen), form="matlab"),
             beta=beta,
             inc=inc,

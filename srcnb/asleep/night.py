@@ -7,7 +7,7 @@ import numpy as np
 
 from srcnb.asleep.dreams import poisson_spikes, rate_blocks
 from srcnb.asleep.simulate import BLOCK_STEPS, Simulation
-from srcnb.checks import check_rng
+from srcnb.checks import check_int, check_rng
 
 
 class SilentLayerWarning(UserWarning):
@@ -34,7 +34,17 @@ class SleepReport:
     spikes: list | None
 
 
-def sleep(net, dream, config, random_state=None, *, engine="numba", record=False):
+def sleep(
+    net,
+    dream,
+    config,
+    random_state=None,
+    *,
+    engine="numba",
+    record=False,
+    callback=None,
+    every=None,
+):
     """Let ``net`` sleep: spiking, dreaming, with Hebbian plasticity (Tadros et al. 2022).
 
     The input is drawn, simulated and forgotten a block of steps at a time: the memory needed does
@@ -52,6 +62,11 @@ def sleep(net, dream, config, random_state=None, *, engine="numba", record=False
     engine : "numba" | "reference"
     record : bool
         Keep the spikes of every layer and step in the report.
+    callback : callable or None
+        Called as ``callback(step, net)`` after every ``every`` steps and after the last, with a
+        network that has the weights of that moment.
+    every : int > 0
+        Steps between two calls of ``callback``; goes with it.
 
     Returns
     -------
@@ -71,12 +86,24 @@ def sleep(net, dream, config, random_state=None, *, engine="numba", record=False
     SilentLayerWarning
         Once, if layers never fire, naming them and their θ = β/α.
     """
+    if (callback is None) != (every is None):
+        raise ValueError(f"callback and every go together, got {callback=}, {every=}")
+    if every is not None:
+        check_int("every", every, low=1)
     dream_rng, spike_rng = check_rng("random_state", random_state).spawn(2)
     simulation = Simulation(net.weights, config, engine, record)
     n_inputs = simulation.n_inputs
+    done = 0
     for rates in rate_blocks(dream, config, n_inputs, dream_rng, BLOCK_STEPS):
         uniforms = spike_rng.random(rates.shape, dtype=np.float32)
-        simulation.advance(poisson_spikes(rates, uniforms, config))
+        spikes = poisson_spikes(rates, uniforms, config)
+        while callback is not None and len(spikes):
+            part = spikes[: every - done % every]
+            simulation.advance(part)
+            spikes, done = spikes[len(part) :], done + len(part)
+            if done % every == 0 or done == config.n_steps:
+                callback(done, net.with_weights([w.copy() for w in simulation.weights]))
+        simulation.advance(spikes)
     result = simulation.result()
 
     silent = [

@@ -27,11 +27,17 @@ class Learner:
         return net
 
 
-def run_stages(make_learner, tasks, protocol, seed, sleeps):
+def plain_sleep(night, net, stage, random_state):
+    """The sleep of a protocol as it is; returns the slept network."""
+    return night.sleep(net, stage, random_state)
+
+
+def run_stages(make_learner, tasks, protocol, seed, sleeps, sleep=plain_sleep):
     """Yield (stage, phase, model) after each task and, with ``sleeps``, after each sleep.
 
-    ``make_learner(protocol, rng)`` gives the Learner. The network starts and trains with the same
-    random numbers for every method and whether it sleeps or not.
+    ``make_learner(protocol, rng)`` gives the Learner, ``sleep(night, net, stage, random_state)``
+    the slept network. The network starts and trains with the same random numbers for every method
+    and whether it sleeps or not.
     """
     net = protocol.new_network(tasks, seed)
     night = protocol.new_night()
@@ -43,5 +49,5 @@ def run_stages(make_learner, tasks, protocol, seed, sleeps):
             continue
         night.learn(task)
         if protocol.sleeps_after(stage, len(tasks)):
-            net = night.sleep(net, stage, SeedSequence([seed, stage]))
+            net = sleep(night, net, stage, SeedSequence([seed, stage]))
             yield stage, "sleep", learner.model(net)

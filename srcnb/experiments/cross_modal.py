@@ -1,0 +1,57 @@
+"""Cross-modal: all of MNIST, then all of Fashion-MNIST, with one head of ten classes for both."""
+
+from dataclasses import replace
+from functools import cache, partial
+
+from srcnb import datasets, protocols, tasks
+from srcnb.experiments.runner import Experiment, mean_sd, measurements
+from srcnb.methods import METHODS
+
+CONSTANTS = (227.437205, 0.050052, 0.005592, 4.700579, 7.750487, 7.055086, 9.284002)
+# Steps of the first sleep, and what the second has more. The script's own lengths go through
+# uint8, which makes both 255.
+AS_WRITTEN, AS_RUN = (6665, 5803), (255, 0)
+CONDITIONS = {
+    "sequential": ("sequential", AS_WRITTEN),
+    "src": ("src", AS_WRITTEN),
+    "src, 255 steps": ("src", AS_RUN),
+    "parallel": ("parallel", AS_WRITTEN),
+}
+
+
+@cache
+def two_sets(data_dir):
+    """Both data sets as two tasks."""
+    return tasks.domain_incremental(
+        [datasets.load(name, data_dir) for name in ("mnist", "fashion-mnist")]
+    )
+
+
+def run(condition, seed, source):
+    """Measurements after each set and each sleep."""
+    method, (first, more) = CONDITIONS[condition["method"]]
+    protocol = replace(
+        protocols.matlab_protocol(),
+        new_night=partial(protocols.MatlabNight, CONSTANTS, first_steps=first, more_steps=more),
+        cap=None,
+        parallel_epochs=None,
+    )
+    sequence = two_sets(source.data_dir)
+    return measurements(METHODS[method](sequence, protocol, seed), sequence)
+
+
+def table(results):
+    """Accuracy on each set after each stage."""
+    results = results[results["task"] != "all"].copy()
+    results["task"] = results["task"].map({"1": "MNIST", "2": "Fashion-MNIST"})
+    results["after"] = "task " + results["stage"].astype(str) + " (" + results["phase"] + ")"
+    return mean_sd(results, ["method", "after"], ["task"])
+
+
+EXPERIMENT = Experiment(
+    "cross-modal",
+    "MNIST, then Fashion-MNIST, ten outputs for both",
+    [{"method": method} for method in CONDITIONS],
+    run,
+    table,
+)

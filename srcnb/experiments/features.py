@@ -1,0 +1,108 @@
+"""CIFAR10 and CUB200: features of a network trained elsewhere, from a file of the user's."""
+
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+from numpy.random import SeedSequence
+
+from srcnb import datasets, protocols, tasks
+from srcnb.asleep.dreams import MeanDream, RunDream
+from srcnb.experiments.runner import Experiment, at_the_end, mean_sd, measurements
+from srcnb.methods import METHODS
+
+CIFAR10 = (453.020604, 0.078129, 0.003005, 8.070491, 0.907842, 1.728840, 4.131109)
+CIFAR10_MASK = 2047  # of 2048 features
+CUB200 = (32, 0.01, 0.001, 1, 1, 1, 1)
+# The source's second task of CUB200 is learnt at this rate.
+CUB200_SECOND_RATE = 0.01
+
+
+class FirstTaskNight(protocols.MatlabNight):
+    """CIFAR10's: sleep input and α from the first task only, in every sleep."""
+
+    def learn(self, task):
+        """Take what the dream and α need, of the first task."""
+        if not self.seen:
+            super().learn(task)
+
+
+@cache
+def _load(path):
+    if path is None:
+        raise ValueError("--features must name a .mat or .npz file of features, got none")
+    return datasets.load_features(path)
+
+
+def run_cifar10(condition, seed, source):
+    """Measurements after each task and each sleep; the pairs of classes in a random order."""
+    data = _load(source.features)
+    mask = min(CIFAR10_MASK, data.X.shape[1] - 1)
+    protocol = replace(
+        protocols.matlab_protocol(),
+        hidden=(1028, 256),
+        cap=None,
+        new_night=lambda: FirstTaskNight(CIFAR10, RunDream(mask), 15000, 0),
+        parallel_epochs=None,
+    )
+    protocol = replace(
+        protocol,
+        network={**protocol.network, "init": 0.05, "dropout": 0.2},
+        training={**protocol.training, "epochs": 4},
+    )
+    order = np.random.default_rng([seed, 2]).permutation(data.n_classes).tolist()
+    sequence = tasks.class_incremental(data, groups=2, order=order)
+    return measurements(METHODS[condition["method"]](sequence, protocol, seed), sequence)
+
+
+def run_cub200(condition, seed, source):
+    """Measurements after each half of the classes, and after the one sleep, at the end."""
+    data = _load(source.features)
+    protocol = replace(
+        protocols.matlab_protocol(),
+        hidden=(350, 300),
+        new_night=lambda: protocols.MatlabNight(CUB200, MeanDream(), 5000, 0),
+    )
+    training = {**protocol.training, "epochs": 50}
+    sequence = tasks.class_incremental(data, groups=-(-data.n_classes // 2))
+
+    def steps():
+        net, night = protocol.new_network(sequence, seed), protocol.new_night()
+        for stage, task in enumerate(sequence, 1):
+            rate = training["learning_rate"] if stage == 1 else CUB200_SECOND_RATE
+            net.fit(task.X, task.y, **{**training, "learning_rate": rate})
+            night.learn(task)
+            yield stage, "train", net
+        # The source sleeps after task 1 as well, and drops what comes of it.
+        yield stage, "sleep", night.sleep(net, stage, SeedSequence([seed, stage]))
+
+    return measurements(steps(), sequence)
+
+
+def table_cifar10(results):
+    """Accuracy over all classes at the end."""
+    return mean_sd(at_the_end(results, ["method"]), ["method"], [])
+
+
+def table_cub200(results):
+    """Accuracy on both tasks at each stage."""
+    results = results.assign(after=results["stage"].astype(str) + ", " + results["phase"])
+    return mean_sd(results, ["after"], ["task"])
+
+
+EXPERIMENTS = (
+    Experiment(
+        "cifar10",
+        "CIFAR10's features (--features FILE), five tasks",
+        [{"method": method} for method in ("sequential", "src", "parallel")],
+        run_cifar10,
+        table_cifar10,
+    ),
+    Experiment(
+        "cub200",
+        "CUB200's features (--features FILE), two tasks, one sleep",
+        [{"method": "src"}],
+        run_cub200,
+        table_cub200,
+    ),
+)

@@ -1,0 +1,69 @@
+"""iCaRL with and without sleep: memory, epochs, and both of its classifiers."""
+
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+
+from srcnb import protocols
+from srcnb.experiment import measure
+from srcnb.experiments.class_incremental import five_tasks
+from srcnb.experiments.runner import Experiment, at_the_end, mean_sd
+from srcnb.methods import icarl
+
+MEMORIES, EPOCHS = (100, 1000, 2000), (1, 2, 4, 10)
+CLASSIFIERS = ("nearest_mean", "head")
+# Published for memories of 100 to 500, and of more.
+SMALL = (114.365720, 0.042289, 0.005498, 38.451454, 22.198208, 6.893450, 4.253433)
+LARGE = (27.393650, 0.019093, 0.060217, 9.625520, 34.737610, 31.296881, 2.023822)
+
+
+def run(condition, seed, source):
+    """Measurements of both classifiers after each task and each sleep."""
+    memory = condition["memory"]
+    base = protocols.matlab_protocol()
+    protocol = replace(
+        base,
+        network={**base.network, "output": "softmax"},
+        training={**base.training, "epochs": condition["epochs"]},
+        new_night=partial(protocols.MatlabNight, SMALL if memory <= 500 else LARGE),
+    )
+    # The pairs of classes come in a random order, as in the source.
+    pairs = np.random.default_rng([seed, 2]).permutation(10 // 2)
+    order = tuple(int(c) for pair in pairs for c in (2 * pair, 2 * pair + 1))
+    sequence = five_tasks("mnist", source.data_dir, order=order)
+    for stage, phase, model in icarl.run(
+        sequence, protocol, seed, sleeps=condition["sleeps"], memory=memory
+    ):
+        for classifier in CLASSIFIERS:
+            for task, accuracy in measure(getattr(model, classifier), sequence).items():
+                yield {
+                    "classifier": classifier,
+                    "stage": stage,
+                    "phase": phase,
+                    "task": task,
+                    "accuracy": accuracy,
+                }
+
+
+def table(results):
+    """Accuracy over all classes at the end, both classifiers."""
+    last = at_the_end(results, ["memory", "epochs", "sleeps", "classifier"])
+    names = {"nearest_mean": "nearest mean", "head": "softmax head"}
+    sleeps = last["sleeps"].map({False: "iCaRL", True: "iCaRL + src"})
+    last = last.assign(what=sleeps + ", " + last["classifier"].map(names))
+    return mean_sd(last, ["memory", "epochs"], ["what"])
+
+
+EXPERIMENT = Experiment(
+    "icarl",
+    "iCaRL on MNIST: memory × epochs, with and without sleep, both classifiers",
+    [
+        {"memory": memory, "epochs": epochs, "sleeps": sleeps}
+        for memory in MEMORIES
+        for epochs in EPOCHS
+        for sleeps in (False, True)
+    ],
+    run,
+    table,
+)

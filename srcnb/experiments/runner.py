@@ -1,0 +1,152 @@
+"""The runner of experiments: conditions × seeds → one CSV, written after each run, and a table."""
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from srcnb.checks import check_int
+from srcnb.files import check_folder, replacing
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where the data come from: the folder of datasets.load, and a file of features."""
+
+    data_dir: str | None = None
+    features: str | None = None
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """An experiment that can be run, stopped and resumed.
+
+    Attributes
+    ----------
+    name : str
+    summary : one line on what it shows
+    conditions : list of dicts with the same keys, which become columns
+    run : ``run(condition, seed, source)`` yields the measurements of a run, as dicts of columns
+    table : ``table(results)`` gives a DataFrame of strings
+    seeds : how many are run by default
+    """
+
+    name: str
+    summary: str
+    conditions: list
+    run: Callable
+    table: Callable
+    seeds: int = 5
+
+
+def run(experiment, source, seeds=None, out=".", resume=False):
+    """Run all conditions with seeds 0 … seeds - 1; returns (results, CSV's path, table's path).
+
+    After each run (one condition, one seed) the CSV is written anew under a temporary name and
+    renamed, so that it holds whole runs only, whenever the program ends. With ``resume``, runs that
+    are in it already are not run again.
+
+    Raises ValueError if the CSV is there and ``resume`` is not set, or if it is of another
+    experiment.
+    """
+    import pandas as pd
+    from tqdm import tqdm
+
+    seeds = check_int("--seeds", experiment.seeds if seeds is None else seeds, low=1)
+    names = [f"{experiment.name}.csv", f"{experiment.name}.md"]
+    folder = check_folder("--out", out, names)
+    path, table_path = (folder / name for name in names)
+    keys = [*experiment.conditions[0], "seed"]
+    finished = _read(path, keys, resume)
+    done = set() if finished is None else set(map(tuple, finished[keys].to_numpy()))
+    runs = [(condition, seed) for seed in range(seeds) for condition in experiment.conditions]
+    to_do = [(c, seed) for c, seed in runs if (*c.values(), seed) not in done]
+    parts = [] if finished is None else [finished]
+    with tqdm(total=len(runs), initial=len(runs) - len(to_do), unit="run", disable=None) as bar:
+        for condition, seed in to_do:
+            what = ", ".join(f"{key} {value}" for key, value in condition.items())
+            bar.set_description(f"seed {seed}, {what}")
+            start = time.perf_counter()
+            try:
+                rows = list(experiment.run(condition, seed, source))
+            except (ValueError, OverflowError) as error:
+                raise type(error)(f"{what}, seed {seed}: {error}") from error
+            part = pd.DataFrame(rows)
+            for i, (key, value) in enumerate({**condition, "seed": seed}.items()):
+                part.insert(i, key, value)
+            parts.append(part.assign(seconds=round(time.perf_counter() - start, 2)))
+            with replacing(path) as temporary:
+                pd.concat(parts).to_csv(temporary, index=False)
+            bar.update()
+    # Read again, so that a resumed experiment gives the same types as a new one.
+    results = pd.read_csv(path)
+    with replacing(table_path) as temporary:
+        Path(temporary).write_text(to_markdown(experiment.table(results)), encoding="utf-8")
+    return results, path, table_path
+
+
+def total_seconds(experiment, results):
+    """What all runs took together, in seconds."""
+    return results.groupby([*experiment.conditions[0], "seed"])["seconds"].first().sum()
+
+
+def _read(path, keys, resume):
+    import pandas as pd
+
+    if not path.exists():
+        return None
+    if not resume:
+        raise ValueError(
+            f"{path} is there already; --resume goes on where it stopped, or choose another --out"
+        )
+    finished = pd.read_csv(path)
+    if not {*keys, "seconds"} <= set(finished.columns):
+        raise ValueError(f"{path} must have columns {keys} to be resumed, got {[*finished]}")
+    return finished
+
+
+def mean_sd(results, rows, columns):
+    """Accuracy, mean ± sd over the seeds (n - 1), as a DataFrame of strings.
+
+    ``rows`` and ``columns`` are lists of columns of ``results``, each combination of which must
+    have one measurement per seed.
+    """
+    keys = [*rows, *columns]
+    if results.duplicated([*keys, "seed"]).any():
+        raise ValueError(f"rows and columns must tell measurements apart, got {keys}")
+    groups = results.groupby(keys, sort=False)["accuracy"].agg(["mean", "std", "size"])
+    text = groups.apply(
+        lambda g: f"{g['mean']:.1f}" + (f" ± {g['std']:.1f}" if g["size"] > 1 else ""), axis=1
+    )
+    if not columns:
+        return text.to_frame("accuracy").reset_index()
+    wide = text.unstack(columns)
+    order = list(dict.fromkeys(map(tuple, results[columns].to_numpy())))
+    wide = wide[[key if len(columns) > 1 else key[0] for key in order]]
+    wide.columns = [", ".join(map(str, np.atleast_1d(key))) for key in wide.columns]
+    return wide.reindex(list(dict.fromkeys(groups.index.droplevel(columns)))).reset_index()
+
+
+def to_markdown(table):
+    """A DataFrame of strings as a Markdown table."""
+    lines = [list(map(str, table.columns)), ["---"] * table.shape[1]]
+    lines += [["–" if cell != cell else str(cell) for cell in row] for row in table.to_numpy()]
+    return os.linesep.join("| " + " | ".join(line) + " |" for line in lines) + os.linesep
+
+
+def measurements(steps, sequence):
+    """Rows stage, phase, task, accuracy of what a method yields, (stage, phase, model)."""
+    from srcnb.experiment import measure
+
+    for stage, phase, model in steps:
+        for task, accuracy in measure(model, sequence).items():
+            yield {"stage": stage, "phase": phase, "task": task, "accuracy": accuracy}
+
+
+def at_the_end(results, keys):
+    """The rows on all tasks together that each run's last measurement gave."""
+    overall = results[results["task"] == "all"]
+    return overall.groupby([*keys, "seed"], sort=False).tail(1)

@@ -1,0 +1,211 @@
+"""A low-rank MLP: each layer's weights are a product of two thin factors, and so is what it learns.
+
+W_l = B_l·A_l with A_l (rank, n_{l-1}) and B_l (n_l, rank): an input goes through A_l first.
+"""
+
+import copy
+
+import numpy as np
+
+from srcnb.checks import check_int, check_list, check_weights
+from srcnb.mlp import MLP, Gradients
+
+
+class LowRankMatrix:
+    """The (n_post, n_pre) matrix B·A, kept as its factors.
+
+    Takes part in ``x @ M`` and ``x @ M.T`` without ever being formed, which is all that the
+    forward and the backward pass of an MLP need. ``M + N`` is exact: the factors are put beside
+    each other along the rank. ``np.asarray(M)`` is the dense matrix.
+
+    Parameters
+    ----------
+    A : (rank, n_pre) array
+    B : (n_post, rank) array
+        Both are kept, not copied.
+    """
+
+    __array_ufunc__ = None  # so that NumPy leaves x @ M to __rmatmul__
+
+    def __init__(self, A, B):
+        self.A = A
+        self.B = B
+
+    @property
+    def shape(self):
+        """(n_post, n_pre)."""
+        return len(self.B), self.A.shape[1]
+
+    @property
+    def rank(self):
+        """Width of the bottleneck; the rank of the matrix is at most this."""
+        return len(self.A)
+
+    @property
+    def dtype(self):
+        """The dtype of the factors."""
+        return self.A.dtype
+
+    @property
+    def T(self):
+        """The transpose, AᵀBᵀ."""
+        return LowRankMatrix(self.B.T, self.A.T)
+
+    def copy(self):
+        """A matrix with factors of its own."""
+        return LowRankMatrix(self.A.copy(), self.B.copy())
+
+    def __len__(self):
+        return len(self.B)
+
+    def __array__(self, dtype=None, copy=None):
+        return np.asarray(self.B @ self.A, dtype)
+
+    def __rmatmul__(self, x):
+        return (x @ self.B) @ self.A
+
+    def __add__(self, other):
+        return LowRankMatrix(np.vstack([self.A, other.A]), np.hstack([self.B, other.B]))
+
+    def __truediv__(self, number):
+        return LowRankMatrix(self.A, self.B / number)
+
+    def __pow__(self, exponent):
+        return np.asarray(self) ** exponent  # element by element: MLP.loss's L2 term
+
+
+class LowRankMLP(MLP):
+    """An MLP with W_l = B_l·A_l, trained by SGD with momentum on the factors.
+
+    Nothing lies between A_l and B_l; relu, dropout, output and loss are those of
+    :class:`srcnb.MLP`, as are ``activations``, ``predict``, ``loss`` and ``fit`` (which takes no
+    ``regularizer`` here). A batch costs O(rank·(n_l + n_{l-1})) per sample and layer. Counterpart
+    of torch's low-rank network, which has rank 10.
+
+    Parameters
+    ----------
+    layer_sizes : sequence of int
+        n_0 … n_L.
+    rank : int >= 1
+        The same for every layer.
+    bias : bool
+        Biases b_l, which start at 0.
+    **options
+        dropout, output, dtype, init, inverted_dropout, l2 and random_state, as in MLP. ``init`` is
+        for A_l, while B_l is always uniform in ±1/sqrt(rank): with "torch" each factor starts as a
+        layer of its own does. ``l2`` penalizes B_l·A_l.
+
+    Attributes
+    ----------
+    weights : list of LowRankMatrix, layers 1 … L
+    biases : list of (n_l,) arrays, or None
+    """
+
+    def __init__(self, layer_sizes, rank=10, *, bias=False, **options):
+        sizes = check_list("layer_sizes", layer_sizes)
+        rank = check_int("rank", rank, low=1)
+        # A_l starts as the weights of a layer from n_{l-1} to rank units.
+        chain = [n for size in sizes for n in (size, rank)][:-1]
+        super().__init__(chain, **options)
+        bound = 1 / np.sqrt(rank)
+        self.weights = [
+            LowRankMatrix(A, self._rng.uniform(-bound, bound, (n, rank)).astype(A.dtype))
+            for A, n in zip(self.weights[::2], sizes[1:], strict=True)
+        ]
+        if bias:
+            self.biases = [np.zeros(n, self.dtype) for n in sizes[1:]]
+
+    @classmethod
+    def from_arrays(cls, factors, biases=None, **options):
+        """A network with the given factors, copied.
+
+        ``factors`` is a list of pairs (A_l, B_l) of shapes (rank_l, n_{l-1}) and (n_l, rank_l), all
+        float32 or all float64; ``biases`` and ``options`` are as in ``MLP.from_arrays``. Raises
+        TypeError for mixed dtypes and ValueError for shapes that do not chain or values that are
+        not finite.
+        """
+        matrices = []
+        for i, pair in enumerate(check_list("factors", factors)):
+            pair = check_list(f"factors[{i}]", pair)
+            if len(pair) != 2:
+                raise ValueError(f"factors[{i}] must be a pair (A, B), got {len(pair)} items")
+            matrices.append(LowRankMatrix(*check_weights(f"factors[{i}]", pair)).copy())
+        net = super().from_arrays(matrices, biases, **options)
+        net.weights = matrices
+        return net
+
+    @property
+    def factors(self):
+        """List over layers 1 … L of pairs (A_l, B_l): the arrays themselves, not copies."""
+        return [(w.A, w.B) for w in self.weights]
+
+    def to_mlp(self):
+        """The dense MLP with the weights B_l·A_l, and the same biases, options and random state."""
+        return MLP.from_arrays(
+            self.weights,
+            self.biases,
+            dropout=self.dropout,
+            output=self.output,
+            inverted_dropout=self.inverted_dropout,
+            l2=self.l2,
+            random_state=copy.deepcopy(self._rng),
+        )
+
+    def with_weights(self, weights):
+        """A copy of this network with other weights, which it takes over without copying them.
+
+        Dense ``weights`` (of a slept network, say) make it a dense MLP. Momentum is kept as long
+        as the ranks are.
+        """
+        weights = list(weights)
+        if not all(isinstance(w, LowRankMatrix) for w in weights):
+            return self.to_mlp().with_weights(weights)
+        net = super().with_weights(weights)
+        if [w.rank for w in weights] != [w.rank for w in self.weights]:
+            net._velocity = None
+        return net
+
+    def __repr__(self):
+        ranks = sorted({w.rank for w in self.weights})
+        return f"LowRank{super().__repr__()[:-1]}, rank={', '.join(map(str, ranks))})"
+
+    def gradients(self, X, y, masks=None):
+        """Gradients of one batch: ``Gradients(weights, biases)``; parameters as in MLP.gradients.
+
+        ``weights`` is a list of pairs (∂loss/∂A_l, ∂loss/∂B_l), shaped like ``factors``.
+        """
+        flat = self._gradients(*self._check_batch(X, y, masks), 1.0)
+        n = 2 * len(self.weights)
+        pairs = list(zip(flat[:n:2], flat[1:n:2], strict=True))
+        return Gradients(pairs, None if self.biases is None else flat[n:])
+
+    def _gradients(self, X, y, masks, scale):
+        """scale · gradients, in the order of _parameters()."""
+        l2 = self.dtype.type(scale * self.l2)
+        d_factors = []
+        d_biases = []
+        for layer, delta, a_pre in self._backward(X, y, masks, scale / len(X)):
+            # Chain rule, with G = deltaᵀ·a_pre + l2·B·A the gradient of the dense weights:
+            # ∂A = Bᵀ·G and ∂B = G·Aᵀ, multiplied in the order that never forms G.
+            A, B = self.factors[layer]
+            d_A = (delta @ B).T @ a_pre
+            d_B = delta.T @ (a_pre @ A.T)
+            if self.l2:
+                d_A += l2 * (B.T @ B) @ A
+                d_B += l2 * B @ (A @ A.T)
+            d_factors = [d_A, d_B, *d_factors]
+            d_biases = [delta.sum(axis=0), *d_biases]
+        return d_factors + (d_biases if self.biases is not None else [])
+
+    def _sgd_step(self, X, y, rate, momentum, buffer, regularizer):
+        if regularizer is not None:
+            raise TypeError(f"regularizer must be None for a low-rank MLP, got {regularizer!r}")
+        masks = self._draw_masks(len(X)) if self.dropout else None
+        gradients = self._gradients(X, y, masks, rate)
+        for p, v, gradient in zip(self._parameters(), self._velocity, gradients, strict=True):
+            v *= momentum
+            v += gradient
+            p -= v
+
+    def _parameters(self):
+        return [f for pair in self.factors for f in pair] + (self.biases or [])

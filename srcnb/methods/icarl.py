@@ -1,0 +1,232 @@
+"""icarl: a small memory of exemplars, and a nearest-mean classifier on top of the features.
+
+Rebuffi, Kolesnikov, Sperl, Lampert, "iCaRL: Incremental classifier and representation learning",
+CVPR 2017; in the form of matlab's script, which differs from the paper in three ways that are kept:
+
+- features φ, the last hidden layer's activations, are not scaled to unit length;
+- the first exemplar of a class is the one with the smallest φ·μ, not the one nearest to the mean μ
+  (so that with a single exemplar per class, a class is represented by an outlier);
+- all samples are trained on with the protocol's loss, and distillation is optional.
+
+Not kept: the source leaves dropout on while it computes features and distillation targets.
+"""
+
+from functools import partial
+
+import numpy as np
+
+from srcnb.checks import check_array, check_choice, check_int, check_list
+from srcnb.methods.stages import Learner, run_stages
+from srcnb.mlp import CHUNK
+
+CLASSIFIERS = ("nearest-mean", "head")
+
+
+def features(net, X):
+    """φ of ``X`` (n, n_0): activations of the last hidden layer, (n, n_{L-1}), dropout off."""
+    return net.activations(X)[-2]
+
+
+def herding(phi, n):
+    """Choose samples whose mean stays near the mean of all, in order of importance.
+
+    Parameters
+    ----------
+    phi : array-like of shape (n_samples, n_features), features of one class
+    n : int
+        How many to choose; all of them, if there are fewer.
+
+    Returns
+    -------
+    (min(n, n_samples),) int64 array: rows of ``phi`` in order, each at most once. The first has the
+    smallest φ·μ; each next one brings the mean of those chosen nearest to μ, the mean of all rows.
+
+    Raises TypeError or ValueError for features that are not finite or not 2-D, and for n < 0.
+    """
+    phi = check_array("phi", phi, 2)
+    n = min(check_int("n", n), len(phi))
+    chosen = np.empty(n, dtype=np.int64)
+    if not n:
+        return chosen
+    mu = phi.mean(axis=0, dtype=np.float64)
+    squares = np.einsum("ij,ij->i", phi, phi)
+    total = np.zeros_like(mu)
+    distance = phi @ mu.astype(phi.dtype)
+    for k in range(n):
+        if k:
+            # |μ - (total + φ)/(k + 1)|² times (k + 1)², less what is the same for every φ.
+            missing = (k + 1) * mu - total
+            distance = squares - 2 * (phi @ missing.astype(phi.dtype))
+        distance[chosen[:k]] = np.inf
+        chosen[k] = distance.argmin()
+        total += phi[chosen[k]]
+    return chosen
+
+
+class NearestMean:
+    """Classifies by the nearest mean, Euclidean, of the exemplars' features.
+
+    Parameters
+    ----------
+    net : MLP
+    exemplars : dict from class to its (n, n_0) samples
+
+    Attributes
+    ----------
+    classes : (n_seen,) int64 array
+    means : (n_seen, n_{L-1}) array, each class's mean feature as ``net`` sees it now
+    """
+
+    def __init__(self, net, exemplars):
+        self.net = net
+        self.classes = np.array(list(exemplars), dtype=np.int64)
+        self.means = np.stack([features(net, X).mean(axis=0) for X in exemplars.values()])
+
+    def predict(self, X):
+        """The class of the nearest mean for each row of ``X`` (n, n_0): (n,) ints."""
+        labels = np.empty(len(X), dtype=np.int64)
+        squares = (self.means**2).sum(axis=1)
+        for start in range(0, len(X), CHUNK):
+            rows = slice(start, start + CHUNK)
+            # |φ - μ|², less the |φ|² that is the same for every mean.
+            distance = squares - 2 * (features(self.net, X[rows]) @ self.means.T)
+            labels[rows] = self.classes[distance.argmin(axis=1)]
+        return labels
+
+
+class IcarlModel:
+    """What is measured: one network with both of its classifiers.
+
+    To be used before the network trains on: the next stage changes it in place.
+
+    Attributes
+    ----------
+    head : the MLP; its ``predict(X)`` takes the largest output
+    nearest_mean : NearestMean, whose means are those of ``net`` when this model was made
+    classifier : "nearest-mean" | "head", the one that ``predict`` stands for
+    """
+
+    def __init__(self, net, exemplars, classifier="nearest-mean"):
+        self.head = net
+        self.nearest_mean = NearestMean(net, exemplars)
+        self.classifier = check_choice("classifier", classifier, CLASSIFIERS)
+
+    def predict(self, X):
+        """The class of each row of ``X`` (n, n_0) by the chosen classifier: (n,) ints."""
+        return (self.head if self.classifier == "head" else self.nearest_mean).predict(X)
+
+
+class Icarl(Learner):
+    """Trains on the task and all exemplars, then chooses exemplars of the new classes.
+
+    Attributes
+    ----------
+    memory : int, samples kept at most, shared alike by the classes seen
+    distill : bool, see :func:`run`
+    classifier : "nearest-mean" | "head"
+    exemplars : dict from class to its (n, n_0) samples, in the order of herding
+    """
+
+    def __init__(self, protocol, rng, memory, distill, classifier):
+        super().__init__(protocol, rng)
+        self.memory = memory
+        self.distill = distill
+        self.classifier = classifier
+        self.exemplars = {}
+
+    def learn(self, net, task):
+        """Train ``net`` in place on ``task`` and the exemplars; then renew the exemplars."""
+        net.fit(*self.training_data(net, task), **self.protocol.training)
+        self.remember(net, task)
+
+    def training_data(self, net, task):
+        """The task's samples and all exemplars: X (n, n_0) and y, (n,) labels.
+
+        With distillation and exemplars y are (n, n_L) targets in the network's dtype.
+        """
+        if not self.exemplars:
+            return task.X, task.y
+        old = np.concatenate(list(self.exemplars.values()))
+        X = np.concatenate([task.X, old])
+        if self.distill:
+            one_hot = np.eye(task.n_classes, dtype=net.dtype)[task.y]
+            return X, np.concatenate([one_hot, distillation_targets(net, old, self.exemplars)])
+        labels = np.repeat(list(self.exemplars), [len(e) for e in self.exemplars.values()])
+        return X, np.concatenate([task.y, labels])
+
+    def remember(self, net, task):
+        """Choose exemplars of the task's classes; shorten the lists of the earlier ones."""
+        new = np.unique(task.y_all)
+        share = self.memory // (len(self.exemplars) + len(new))
+        # Herding puts the most important first, so that the end of a list can go.
+        self.exemplars = {c: X[:share].copy() for c, X in self.exemplars.items()}
+        for c in new:
+            X = task.X_all[task.y_all == c]
+            self.exemplars[int(c)] = X[herding(features(net, X), share)]
+
+    def model(self, net):
+        """Both classifiers; class means are those of ``net``'s features, also after a sleep."""
+        return IcarlModel(net, self.exemplars, self.classifier)
+
+
+def distillation_targets(net, X, classes):
+    """What ``net`` says about ``X`` (n, n_0) among the ``classes`` that it knows: (n, n_L).
+
+    The targets of all other classes are 0. For a softmax output the softmax is taken over
+    ``classes`` alone, so that each row sums to 1; a relu output's values are taken as they are.
+    """
+    classes = check_list("classes", classes)
+    *_, phi, out = net.activations(X)
+    if net.output == "softmax":
+        # From the last layer's input: the outputs of these classes may all have underflowed.
+        z = phi @ net.weights[-1][classes].T
+        if net.biases is not None:
+            z += net.biases[-1][classes]
+        known = np.exp(z - z.max(axis=1, keepdims=True))
+        known /= known.sum(axis=1, keepdims=True)
+    else:
+        known = out[:, classes]
+    targets = np.zeros_like(out)
+    targets[:, classes] = known
+    return targets
+
+
+def run(tasks, protocol, seed, sleeps=False, memory=1000, distill=False, classifier="nearest-mean"):
+    """Yield a model after each task and, with ``sleeps``, each sleep; see srcnb.methods.
+
+    A stage trains on the task's samples (capped) and all exemplars. Then memory // (classes seen)
+    exemplars of each new class are chosen by :func:`herding` from all its training samples (not
+    capped), and the earlier classes' lists are cut to the same length. A sleep changes features and
+    so the class means, but not the exemplars.
+
+    Parameters
+    ----------
+    tasks, protocol, seed, sleeps : as for every method
+    memory : int
+        Exemplars kept at most, at least one for each class of the tasks.
+    distill : bool
+        Whether an exemplar's target is what the network said of it before the task, among the
+        classes seen (see :func:`distillation_targets`), and not its label. The paper has the former
+        for its sigmoid outputs, on the new samples as well; beside their labels a softmax has no
+        room for that.
+    classifier : "nearest-mean" | "head"
+        What the model's ``predict`` does. It holds both, as ``model.nearest_mean`` and
+        ``model.head``, so that one run can measure both (:class:`IcarlModel`).
+
+    Raises
+    ------
+    ValueError, TypeError
+        For a memory below the number of classes, an unknown classifier, or tasks that share a
+        class, before any training.
+    """
+    memory = check_int("memory", memory, low=1)
+    check_choice("classifier", classifier, CLASSIFIERS)
+    classes = np.concatenate([np.unique(task.y_all) for task in tasks]).tolist()
+    if len(set(classes)) != len(classes):
+        raise ValueError(f"tasks must bring new classes each for iCaRL, got classes {classes}")
+    if memory < len(classes):
+        raise ValueError(
+            f"memory must be at least {len(classes)}, one exemplar for each class, got {memory}"
+        )
+    learner = partial(Icarl, memory=memory, distill=bool(distill), classifier=classifier)
+    return run_stages(learner, tasks, protocol, seed, sleeps)

@@ -1,0 +1,249 @@
+"""`srcnb experiment`: the runner, and each experiment on data and networks small enough."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from srcnb import cli, datasets, protocols
+from srcnb.experiments import EXPERIMENTS, runner
+from srcnb.tasks import Dataset
+
+TOY = """
+import sys, time
+import numpy as np
+from srcnb.experiments import runner
+
+def run(condition, seed, source):
+    rng = np.random.default_rng([seed, condition["a"]])
+    for step in range(3):
+        time.sleep({pause})
+        yield dict(step=step, task="all", accuracy=100 * rng.random())
+
+def table(results):
+    return runner.mean_sd(results[results["step"] == 2], ["a"], [])
+
+toy = runner.Experiment(
+    "toy", "a toy", [dict(a=a, b="x, y") for a in range(4)], run, table, seeds=3
+)
+"""
+
+
+def toy(pause=0.0):
+    namespace = {}
+    exec(TOY.format(pause=pause), namespace)
+    return namespace["toy"]
+
+
+def without_time(results):
+    return results.drop(columns="seconds")
+
+
+def test_results_and_table(tmp_path):
+    results, path, table = runner.run(toy(), runner.Source(), out=tmp_path)
+    assert list(results.columns) == ["a", "b", "seed", "step", "task", "accuracy", "seconds"]
+    assert len(results) == 4 * 3 * 3
+    pd.testing.assert_frame_equal(pd.read_csv(path), results)
+    last = results[(results["step"] == 2) & (results["a"] == 1)]["accuracy"]
+    assert f"| 1 | {last.mean():.1f} ± {last.std():.1f} |" in table.read_text(encoding="utf-8")
+    assert runner.total_seconds(toy(), results) >= 0
+
+
+def test_resume_runs_only_what_is_missing(tmp_path):
+    whole, *_ = runner.run(toy(), runner.Source(), out=tmp_path / "whole")
+    runner.run(toy(), runner.Source(), seeds=1, out=tmp_path)
+    ran = []
+
+    def counting(condition, seed, source):
+        ran.append((condition["a"], seed))
+        return toy().run(condition, seed, source)
+
+    resumed, *_ = runner.run(
+        replace(toy(), run=counting), runner.Source(), out=tmp_path, resume=True
+    )
+    assert ran == [(a, seed) for seed in (1, 2) for a in range(4)]
+    pd.testing.assert_frame_equal(without_time(resumed), without_time(whole))
+
+
+def test_killed_in_the_middle(tmp_path):
+    """kill -9, three times: no torn row, no duplicate, and at last the same results."""
+    code = TOY.format(pause=0.02) + (
+        "runner.run(toy, runner.Source(), out=sys.argv[1], resume=len(sys.argv) > 2)"
+    )
+    path = tmp_path / "toy.csv"
+    n_before = 0
+    for _ in range(3):
+        arguments = ["resume"] if path.exists() else []
+        process = subprocess.Popen([sys.executable, "-c", code, tmp_path, *arguments])
+        deadline = time.time() + 60
+        while process.poll() is None and time.time() < deadline:
+            if path.exists() and len(pd.read_csv(path)) > n_before:
+                process.send_signal(signal.SIGKILL)
+                break
+            time.sleep(0.005)
+        process.wait()
+        part = pd.read_csv(path)
+        assert len(part) > n_before
+        assert (part.groupby(["a", "seed"]).size() == 3).all()
+        n_before = len(part)
+    resumed, *_ = runner.run(toy(), runner.Source(), out=tmp_path, resume=True)
+    whole, *_ = runner.run(toy(), runner.Source(), out=tmp_path / "whole")
+    pd.testing.assert_frame_equal(without_time(resumed), without_time(whole))
+
+
+def test_bad_input(tmp_path, capsys):
+    runner.run(toy(), runner.Source(), seeds=1, out=tmp_path)
+    with pytest.raises(ValueError, match=r"toy.csv is there already; --resume"):
+        runner.run(toy(), runner.Source(), seeds=1, out=tmp_path)
+    with pytest.raises(ValueError, match="--seeds must be at least 1, got 0"):
+        runner.run(toy(), runner.Source(), seeds=0, out=tmp_path / "other")
+    (tmp_path / "toy.csv").write_text("method,seed\nsrc,0\n")
+    with pytest.raises(ValueError, match="must have columns"):
+        runner.run(toy(), runner.Source(), out=tmp_path, resume=True)
+    assert cli.main(["experiment", "nothing"]) == 2
+    assert "NAME must be one of 'mnist'" in capsys.readouterr().err
+    assert cli.main(["experiment", "cifar10", "--out", str(tmp_path)]) == 2
+    assert "--features must name" in capsys.readouterr().err
+
+
+def test_list(capsys):
+    assert cli.main(["experiment"]) == 0
+    listed = capsys.readouterr().out
+    assert all(name in listed for name in EXPERIMENTS)
+
+
+def images(name, n=6):
+    """Ten classes of 28×28 images, a few of each."""
+    rng = np.random.default_rng(len(name))
+    centres = rng.random((10, 784)) > 0.7
+    y = np.repeat(np.arange(10), n)
+    X = np.clip(0.7 * centres[y] + 0.3 * rng.random((10 * n, 784)), 0, 1).astype(np.float32)
+    return Dataset(name, X, y, X, y, 10, (28, 28))
+
+
+def features_file(path, n_classes=10, one_hot=False, save=np.savez):
+    """A file of features of two samples per class, their labels from 1."""
+    rng = np.random.default_rng(0)
+    y = np.repeat(np.arange(n_classes), 2)
+    x = 5 * rng.random((len(y), 12)) + 3 * (y[:, None] == np.arange(12))
+    labels = np.eye(n_classes)[y] if one_hot else y[:, None] + 1
+    save(path, **dict(train_x=x, train_y=labels, test_x=1.1 * x, test_y=labels))
+    return path
+
+
+def save_mat(path, **arrays):
+    from scipy.io import savemat
+
+    savemat(path, arrays)
+
+
+@pytest.mark.filterwarnings("ignore::srcnb.SilentLayerWarning")
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_every_experiment(name, tmp_path, monkeypatch):
+    """One seed, with tiny networks and data: whole runs, finite figures, and a table."""
+    protocol_classes = protocols.torch_protocol, protocols.matlab_protocol
+
+    def small(original):
+        def make(*arguments):
+            night = original(*arguments).new_night
+
+            def short_night():
+                made = night()
+                made.first_steps, made.more_steps = 30, 5
+                return made
+
+            made = original(*arguments)
+            return replace(
+                made,
+                hidden=(8, 8),
+                cap=10,
+                new_night=short_night,
+                training={**made.training, "learning_rate": 0.01},
+            )
+
+        return make
+
+    monkeypatch.setattr(datasets, "load", lambda name, data_dir: images(name))
+    for original in protocol_classes:
+        monkeypatch.setattr(protocols, original.__name__, small(original))
+    monkeypatch.setattr("srcnb.experiments.patches.STEPS", 50)
+    monkeypatch.setattr("srcnb.experiments.single_sleep.EVERY", 10)
+    features = features_file(tmp_path / "features.npz")
+    source = runner.Source(str(tmp_path), str(features))
+    experiment = EXPERIMENTS[name]
+    # Of the long lists the first, so that it stays quick.
+    experiment = replace(experiment, conditions=experiment.conditions[:8])
+    results, *_ = runner.run(experiment, source, seeds=1, out=tmp_path / "out")
+    assert len(results.groupby([*experiment.conditions[0], "seed"])) == len(experiment.conditions)
+    assert results["accuracy"].between(0, 100).all()
+    table = experiment.table(results)
+    assert len(table) and not table.isna().to_numpy().all()
+
+
+@pytest.mark.parametrize(
+    ("suffix", "save", "one_hot"),
+    [(".npz", np.savez, False), (".mat", save_mat, False), (".mat", save_mat, True)],
+)
+def test_features(tmp_path, suffix, save, one_hot):
+    data = datasets.load_features(
+        features_file(tmp_path / f"few{suffix}", save=save, one_hot=one_hot)
+    )
+    assert (data.name, data.n_classes, data.X.dtype) == ("few", 10, np.float32)
+    assert data.X.max() == 1 and data.X_test.max() == 1  # test features are cut
+    np.testing.assert_array_equal(data.y, np.repeat(np.arange(10), 2))
+    np.testing.assert_array_equal(data.y, data.y_test)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (dict(train_x=None), r"lacks \['train_x'\]"),
+        (dict(train_x=-np.ones((20, 12))), "train_x of .* must not be negative, got -1"),
+        (dict(train_x=np.zeros((20, 12))), "must hold a positive feature"),
+        (dict(train_x=np.full((20, 12), np.nan)), "must be finite"),
+        (dict(train_y=np.full(20, 7), test_y=np.full(20, 7)), "must start at 0 or 1, got 7"),
+        (dict(train_y=np.full(20, 0.5)), "must be whole numbers, got 0.5"),
+        (dict(train_y=np.ones((20, 10))), "one-hot"),
+        (dict(test_x=np.ones((20, 11))), "12 columns"),
+    ],
+)
+def test_bad_features(tmp_path, change, message):
+    path = features_file(tmp_path / "few.npz")
+    arrays = {**dict(np.load(path)), **change}
+    np.savez(path, **{name: a for name, a in arrays.items() if a is not None})
+    with pytest.raises(ValueError, match=message):
+        datasets.load_features(path)
+
+
+def test_bad_features_files(tmp_path):
+    with pytest.raises(FileNotFoundError, match="nowhere"):
+        datasets.load_features(tmp_path / "nowhere.npz")
+    for name in ("torn.npz", "torn.mat", "few.csv"):
+        (tmp_path / name).write_bytes(b"no features")
+        with pytest.raises(ValueError, match=name):
+            datasets.load_features(tmp_path / name)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs SIGINT")
+def test_interrupted(tmp_path):
+    """Ctrl-C: what is finished stays, and the program says how to go on."""
+    code = TOY.format(pause=0.05) + (
+        "from srcnb import cli, experiments\n"
+        "experiments.EXPERIMENTS['toy'] = toy\n"
+        "sys.exit(cli.main(['experiment', 'toy', '--out', sys.argv[1]]))"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, tmp_path], stderr=subprocess.PIPE, text=True
+    )
+    while not (tmp_path / "toy.csv").exists():
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    assert "--resume" in process.communicate()[1]
+    assert process.returncode == 130
