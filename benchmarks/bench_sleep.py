@@ -118,9 +118,11 @@ def plot(table, path, title):
     (by_width, by_events), (speed_up, scaling) = figure.subplots(2, 2)
 
     widths = table[table["sweep"] == "width"].sort_values("hidden")
-    by_width.loglog(widths["hidden"], widths["reference ms/step"], "s-", label="NumPy reference")
-    by_width.loglog(widths["hidden"], widths["ms/step"], "o-", label="numba kernel")
-    by_width.set(xlabel="neurons in each hidden layer", ylabel="ms per step, one thread")
+    by_width.loglog(
+        widths["hidden"], widths["reference ms/step"], "s-", label="NumPy reference, all threads"
+    )
+    by_width.loglog(widths["hidden"], widths["ms/step"], "o-", label="numba kernel, one thread")
+    by_width.set(xlabel="neurons in each hidden layer", ylabel="ms per step")
     ticks = list(widths["hidden"])
     by_width.set_xticks(ticks, ticks)
     by_width.minorticks_off()
@@ -132,7 +134,7 @@ def plot(table, path, title):
         by_events.loglog(
             rows["gathers/step"] + rows["gates/step"], rows["ms/step"], marker, label=label
         )
-    by_events.set(xlabel="synaptic events per step", ylabel="ms per step, one thread")
+    by_events.set(xlabel="synaptic events per step", ylabel="ms per step")
     by_events.legend(title="sweep over", frameon=False)
 
     sizes = table[table["sweep"] == "size"]

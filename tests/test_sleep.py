@@ -1,6 +1,7 @@
 import subprocess
 import sys
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -325,3 +326,41 @@ def test_bad_alpha_factors():
     ):
         with pytest.raises(ValueError, match=message):
             srcnb.alpha_factors(net, *arguments)
+
+
+@pytest.mark.parametrize("every", [1, 7, 300, 5000])
+def test_callback_sees_the_sleep_and_changes_nothing(every):
+    net = srcnb.MLP((20, 15, 5), random_state=0)
+    config = srcnb.SleepConfig(
+        n_steps=700, alpha=(30, 30), beta=(5, 5), inc=0.01, dec=0.002, max_rate=100
+    )
+    rates = np.random.default_rng(0).random(20)
+    plain, _ = srcnb.sleep(net, rates, config, random_state=1)
+    seen = {}
+    slept, _ = srcnb.sleep(
+        net, rates, config, 1, callback=lambda step, net: seen.update({step: net}), every=every
+    )
+    assert list(seen) == [*range(every, 700, every), 700]
+    for a, b, c in zip(plain.weights, slept.weights, seen[700].weights, strict=True):
+        np.testing.assert_array_equal(a, b)
+        np.testing.assert_array_equal(a, c)
+    # Each call has weights of its own: those of a sleep that ends there.
+    step = min(seen)
+    short, _ = srcnb.sleep(net, rates, replace(config, n_steps=step), 1)
+    for a, b in zip(short.weights, seen[step].weights, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (dict(every=10), "callback and every go together"),
+        (dict(callback=print), "callback and every go together"),
+        (dict(callback=print, every=0), "every must be at least 1, got 0"),
+    ],
+)
+def test_bad_callback(options, message):
+    net = srcnb.MLP((4, 3), random_state=0)
+    config = srcnb.SleepConfig(n_steps=5, alpha=(1,), beta=(1,), inc=0.1, dec=0.1)
+    with pytest.raises(ValueError, match=message):
+        srcnb.sleep(net, np.full(4, 0.5), config, **options)

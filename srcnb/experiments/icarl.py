@@ -19,7 +19,7 @@ LARGE = (27.393650, 0.019093, 0.060217, 9.625520, 34.737610, 31.296881, 2.023822
 
 
 def run(condition, seed, source):
-    """Measurements of both classifiers after each task and each sleep."""
+    """Measurements of both classifiers after the last task and its sleep."""
     memory = condition["memory"]
     base = protocols.matlab_protocol()
     protocol = replace(
@@ -35,6 +35,8 @@ def run(condition, seed, source):
     for stage, phase, model in icarl.run(
         sequence, protocol, seed, sleeps=condition["sleeps"], memory=memory
     ):
+        if stage < len(sequence):
+            continue
         for classifier in CLASSIFIERS:
             for task, accuracy in measure(getattr(model, classifier), sequence).items():
                 yield {

@@ -14,7 +14,7 @@ CONSTANTS = (21.0, 0.1, 0.000001, 22.259158, 0.318765, 0.0, 0.1)
 
 
 def run(condition, seed, source):
-    """Measurements after each task and each sleep."""
+    """Measurements after the last task and its sleep."""
     protocol = protocols.matlab_protocol()
     if condition["share"]:
         protocol = replace(protocol, new_night=partial(protocols.MatlabNight, CONSTANTS))
@@ -22,7 +22,7 @@ def run(condition, seed, source):
     steps = rehearsal.run(
         sequence, protocol, seed, sleeps=condition["sleeps"], share=condition["share"]
     )
-    return measurements(steps, sequence)
+    return measurements(steps, sequence, first_stage=len(sequence))
 
 
 def table(results):

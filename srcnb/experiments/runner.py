@@ -137,11 +137,13 @@ def to_markdown(table):
     return os.linesep.join("| " + " | ".join(line) + " |" for line in lines) + os.linesep
 
 
-def measurements(steps, sequence):
+def measurements(steps, sequence, first_stage=1):
     """Rows stage, phase, task, accuracy of what a method yields, (stage, phase, model)."""
     from srcnb.experiment import measure
 
     for stage, phase, model in steps:
+        if stage < first_stage:
+            continue
         for task, accuracy in measure(model, sequence).items():
             yield {"stage": stage, "phase": phase, "task": task, "accuracy": accuracy}
 
