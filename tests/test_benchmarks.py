@@ -1,23 +1,63 @@
+import os
 import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 
 
-@pytest.mark.slow
-def test_bench_sleep_runs(monkeypatch):
-    """Only that it runs and prints its columns: no test asserts a time."""
-    monkeypatch.delenv("SRCNB_DATA", raising=False)
+def run(script, *arguments, cwd=None):
+    """What a benchmark prints, on digits; no test asserts a time."""
+    environment = {k: v for k, v in os.environ.items() if k != "SRCNB_DATA"}
     done = subprocess.run(
-        [sys.executable, BENCHMARKS / "bench_sleep.py", "--hidden", "30"],
+        [sys.executable, BENCHMARKS / script, *arguments],
         capture_output=True,
         text=True,
+        env=environment,
+        cwd=cwd,
     )
     assert done.returncode == 0, done.stderr
-    assert "64-30-30-10" in done.stdout and "of roofline" in done.stdout
+    return done.stdout
+
+
+@pytest.mark.slow
+def test_bench_sleep(tmp_path):
+    arguments = ["--hidden", "30", "--widths", "20", "60", "--rounds", "1", "--out", tmp_path]
+    printed = run("bench_sleep.py", *arguments)
+    assert "of roofline" in printed and "log-log slope" in printed
+    table = pd.read_csv(tmp_path / "bench_sleep.csv")
+    assert set(table["sweep"]) == {"size", "gate", "rate", "width"}
+    assert set(table.loc[table["sweep"] == "gate", "gate"]) == {"logistic", "negative", "additive"}
+    assert (table[["ms/step", "speed-up", "gathers/step", "of roofline"]] > 0).all(axis=None)
+    assert (tmp_path / "bench_sleep.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.slow
+def test_bench_peers():
+    """Where cc is installed, its sleep is the kernel's: the script checks that itself."""
+    printed = run("bench_peers.py", "--hidden", "30", "--rounds", "1")
+    assert ("784-" not in printed) and ("C " in printed or "cc is not installed" in printed)
+
+
+@pytest.mark.slow
+def test_bench_peers_without_a_compiler(monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    assert "cc is not installed: left out" in run("bench_peers.py", "--hidden", "30")
+
+
+@pytest.mark.slow
+def test_bench_training():
+    printed = run("bench_training.py", "--hidden", "20", "--rounds", "1")
+    assert "scikit-learn / ours" in printed
+
+
+@pytest.mark.slow
+def test_bench_footprint():
+    printed = run("bench_footprint.py")
+    assert "first sleep" in printed and "peak memory of 10,000 steps" in printed
 
 
 @pytest.mark.slow
