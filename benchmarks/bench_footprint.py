@@ -8,6 +8,7 @@ Each line is measured in fresh processes, several of them, and gives the median:
   first sleep            `srcnb.sleep` with numba's cache on disk warm, its import of numba included
   peak memory            of sleeps of 1,000 and 10,000 steps at 784-4000-4000-10, beyond what the
                          process had before (numba loaded), beside 1.2 × the weights + 64 MB
+                         (only on Linux, which can reset a process's peak)
   share of sleep         of one seed of src with the matlab preset, 125,000 steps of sleep: wall
                          time in srcnb.sleep / all of it, data loaded (only with MNIST)
 """
@@ -40,32 +41,27 @@ print(time.perf_counter() - start)
 """
 
 MEMORY = """
-import resource, warnings, numpy, srcnb
+import warnings, numpy, srcnb
 warnings.simplefilter("ignore", srcnb.SilentLayerWarning)
-
-def dream(n):
-    return (numpy.full((250, n), 0.1, dtype="float32") for _ in range({steps} // 250))
 
 def config(steps):
     return srcnb.SleepConfig(
         n_steps=steps, alpha=(15, 250, 8), beta=(14, 44, 38), inc=1e-3, dec=1e-4
     )
 
+def status(key):
+    with open("/proc/self/status") as file:
+        return 1024 * int(next(line for line in file if line.startswith(key)).split()[1])
+
 tiny = srcnb.MLP((8, 8, 8, 2), random_state=0)
 srcnb.sleep(tiny, numpy.full(8, 0.1), config(10), random_state=0)
-rng = numpy.random.default_rng(0)
-sizes = (784, 4000, 4000, 10)
-weights = [
-    (rng.random((post, pre), dtype="float32") - 0.5) * numpy.float32(2 * pre**-0.5)
-    for pre, post in zip(sizes[:-1], sizes[1:])
-]
-net = tiny.with_weights(weights)
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-with open("/proc/self/statm") as file:
-    now = int(file.read().split()[1]) * resource.getpagesize()
-srcnb.sleep(net, dream(784), config({steps}), random_state=0)
-peak = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-print((peak - now) / 1e6, sum(w.nbytes for w in weights) / 1e6)
+net = srcnb.MLP((784, 4000, 4000, 10), random_state=0)
+with open("/proc/self/clear_refs", "w") as file:
+    file.write("5")
+before = status("VmRSS")
+srcnb.sleep(net, numpy.full(784, 0.2), config({steps}), random_state=0)
+peak = status("VmHWM")
+print((peak - before) / 1e6, sum(w.nbytes for w in net.weights) / 1e6)
 """
 
 SHARE = """
@@ -110,17 +106,24 @@ def main():
     def row(what, value, target):
         rows.append({"what": what, "measured": value, "target": target})
 
-    both, alone = (outputs(IMPORT.format(what)) for what in ("numpy, srcnb", "numpy"))
-    row("import srcnb, over numpy (s)", float(np.median(both) - np.median(alone)), "0.3")
+    both, alone = zip(
+        *(
+            [outputs(IMPORT.format(what), runs=1) for what in ("numpy, srcnb", "numpy")]
+            for _ in range(RUNS)
+        ),
+        strict=True,
+    )
+    row("import srcnb, over numpy (s)", float(np.median(np.subtract(both, alone))), "0.3")
     outputs(FIRST_SLEEP, runs=1)  # warms numba's cache
     row("first sleep, warm cache (s)", float(np.median(outputs(FIRST_SLEEP))), "1.5")
-    for steps in (1000, 10000):
+    for steps in (1000, 10000) if sys.platform == "linux" else ():
         peak, weights = np.median(outputs(MEMORY.format(steps=steps), runs=3), axis=0)
         target = f"{1.2 * weights + 64:.0f} (weights: {weights:.0f})"
         row(f"peak memory of {steps:,} steps (MB)", float(peak), target)
     if args.data_dir:
-        asleep, everything = np.median(outputs(SHARE, args.data_dir, runs=3), axis=0)
-        row(f"share of sleep in a run of {everything:.1f} s", float(asleep / everything), "0.5")
+        asleep, everything = outputs(SHARE, args.data_dir, runs=3).T
+        what = f"share of sleep in a run of {np.median(everything):.0f} s"
+        row(what, float(np.median(asleep / everything)), "0.5")
     print(to_text(pd.DataFrame(rows)))
 
 

@@ -10,9 +10,10 @@ The same spikes into the same network (as in bench_sleep.py), each peer with as 
                 sigmoid, one addcmul_
   C             time_major.c, compiled with cc -O3 -march=native -ffast-math -fopenmp
 
-They run in turn; a row gives medians over the rounds. Before it is timed a peer must give the
-kernel's spike counts (to a thousandth: they round otherwise, and sleep amplifies rounding). PyTorch
-and C are left out, with a line that says so, where torch or cc is missing.
+They run in turn; a row gives medians over the rounds. Kernel and C run the same 1024 steps; PyTorch
+the first 4 to 16 of them, as a dense step takes as long whatever fires. Before they are timed the
+peers must do for a few steps what the kernel does: PyTorch by its spikes, C by its membranes.
+PyTorch and C are left out, with a line that says so, where torch or cc is missing.
 """
 
 import argparse
@@ -28,7 +29,15 @@ from pathlib import Path
 import numba
 import numpy as np
 import pandas as pd
-from networks import STEPS, add_data_arguments, fall_asleep, load_data, to_text
+from networks import (
+    STEPS,
+    add_data_arguments,
+    fall_asleep,
+    load_data,
+    positive,
+    threads,
+    to_text,
+)
 from timing import in_turn
 
 from srcnb.asleep.simulate import Simulation
@@ -139,7 +148,7 @@ def measure(sleeper, run_c, threads, rounds):
             n_steps[name] = few
     if run_c is not None:
         peers["C"] = partial(c_steps, run_c, sleeper)
-        n_steps["C"] = STEPS // 4
+        n_steps["C"] = STEPS
     check_peers(sleeper, peers, few)
 
     def settled(steps):
@@ -174,8 +183,8 @@ def main():
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add_data_arguments(parser)
-    parser.add_argument("--hidden", type=int, nargs="+", default=[1200, 4000])
-    parser.add_argument("--threads", type=int, default=numba.config.NUMBA_NUM_THREADS)
+    parser.add_argument("--hidden", type=positive, nargs="+", default=[1200, 4000])
+    parser.add_argument("--threads", type=threads, default=numba.config.NUMBA_NUM_THREADS)
     args = parser.parse_args()
     os.environ["OMP_NUM_THREADS"] = str(args.threads)
     with tempfile.TemporaryDirectory() as folder:

@@ -2,9 +2,10 @@
 
     python benchmarks/bench_sleep.py [--data-dir DIR] [--hidden 400 1200 4000] [--out DIR]
 
-Both engines simulate the same steps of the same sleep, side by side in one run: networks trained on
-the first two tasks of MNIST (where --data-dir or SRCNB_DATA has it; of digits elsewhere), float32,
-with the constants of the torch preset (on digits: our own), after a warm-up of 512 steps. Sweeps:
+Both engines simulate the same 1024 steps of the same sleep, side by side in one run: networks
+trained on the first two tasks of MNIST (where --data-dir or SRCNB_DATA has it; of digits
+elsewhere), float32, with the constants of the torch preset (on digits: our own), after a warm-up of
+512 steps. Sweeps:
 
   size     each of --hidden, with 1 … all threads
   gate     each gate, at the middle size
@@ -12,7 +13,8 @@ with the constants of the torch preset (on digits: our own), after a warm-up of 
   width    400 … 8000 hidden units (above 4000 trained on 1000 samples per task), one thread
 
 An event is one weight gathered or one gate evaluated; the roofline (roofline.py) is what they would
-take from a row in the L1 cache, measured in the same rounds. Each figure is a median over rounds.
+take from a row in the L1 cache, measured in the same rounds. Each figure is a median over rounds,
+but for the reference, which runs once.
 Writes bench_sleep.csv, one row per line of the table, and bench_sleep.png.
 """
 
@@ -26,7 +28,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from networks import add_data_arguments, fall_asleep, load_data, to_text
+from networks import add_data_arguments, fall_asleep, load_data, positive, to_text
 from roofline import Roofline
 from timing import in_turn
 
@@ -36,26 +38,21 @@ from srcnb.files import check_folder, replacing
 RATES = (0.25, 0.5, 1, 2, 4)
 WIDTHS = (400, 800, 2000, 8000)
 LARGE, SMALL_CAP = 4000, 1000
-REFERENCE_STEPS = 64
 FILES = ("bench_sleep.csv", "bench_sleep.png")
 
 
 def measure(sleeper, rounds, threads, **what):
-    """Rows of the table, one for each number of threads; ``what`` says which sleep it is."""
+    """Rows of the table, one for each number of threads; ``what`` are more columns."""
     roofline = Roofline(sleeper.config.gate)
-
-    def reference():
-        seconds = sleeper.seconds_per_step("reference", REFERENCE_STEPS)
-        time.sleep(0.2)  # BLAS threads spin for a while after their work
-        return seconds
 
     def kernel(n):
         numba.set_num_threads(n)
         return sleeper.seconds_per_step()
 
+    reference = sleeper.seconds_per_step("reference")
+    time.sleep(0.2)  # BLAS threads spin for a while after their work
     seconds = in_turn(
         {
-            "reference": reference,
             "gather": roofline.gather,
             "gate": roofline.gate,
             **{n: partial(kernel, n) for n in threads},
@@ -70,9 +67,9 @@ def measure(sleeper, rounds, threads, **what):
             "hidden": sleeper.sizes[1],
             "gate": sleeper.config.gate,
             "threads": n,
-            "reference ms/step": 1e3 * np.median(seconds["reference"]),
+            "reference ms/step": 1e3 * reference,
             "ms/step": 1e3 * np.median(seconds[n]),
-            "speed-up": np.median(seconds["reference"] / seconds[n]),
+            "speed-up": reference / np.median(seconds[n]),
             "over 1 thread": np.median(seconds[threads[0]] / seconds[n]),
             "gathers/step": gathers,
             "gates/step": gates,
@@ -88,24 +85,33 @@ def run(data, hidden, widths, rounds):
     rows = []
     for n in sorted({*hidden, *widths}):
         sleeper = fall_asleep(data, n, SMALL_CAP if n > LARGE else None)
-        base = sleeper()
-        if n in hidden:
-            rows += measure(base, rounds, threads, sweep="size", rate=1.0)
-        if n in widths or n in hidden:
-            rows += measure(base, rounds, [1], sweep="width", rate=1.0)
-        if n == middle:
-            for gate in GATES:
-                rows += measure(sleeper(gate=gate), rounds, [1], sweep="gate", rate=1.0)
-            for rate in RATES:
-                rows += measure(sleeper(rate), rounds, [1], sweep="rate", rate=rate)
+        base = list(measure(sleeper(), rounds, threads if n in hidden else [1], rate=1.0))
+        # Measured once, it stands in every sweep that it belongs to.
+        rows += [{"sweep": "size", **row} for row in base if n in hidden]
+        rows += [{"sweep": "width", **base[0]}]
+        if n != middle:
+            continue
+        own_gate = base[0]["gate"]
+        for gate in GATES:
+            other = (
+                [base[0]]
+                if gate == own_gate
+                else measure(sleeper(gate=gate), rounds, [1], rate=1.0)
+            )
+            rows += [{"sweep": "gate", **row} for row in other]
+        for rate in RATES:
+            other = [base[0]] if rate == 1 else measure(sleeper(rate), rounds, [1], rate=rate)
+            rows += [{"sweep": "rate", **row} for row in other]
     table = pd.DataFrame(rows)
     order = table["sweep"].map(["size", "gate", "rate", "width"].index)
     return table.iloc[np.argsort(order, kind="stable")].reset_index(drop=True)
 
 
 def slope(table):
-    """The log-log slope of cost against synaptic events over the widths."""
+    """The log-log slope of cost against synaptic events over the widths; NaN for one width."""
     widths = table[table["sweep"] == "width"]
+    if len(widths) < 2:
+        return np.nan
     events = widths["gathers/step"] + widths["gates/step"]
     return np.polyfit(np.log(events), np.log(widths["ms/step"]), 1)[0]
 
@@ -169,8 +175,8 @@ def main():
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add_data_arguments(parser)
-    parser.add_argument("--hidden", type=int, nargs="+", default=[400, 1200, 4000])
-    parser.add_argument("--widths", type=int, nargs="*", default=WIDTHS)
+    parser.add_argument("--hidden", type=positive, nargs="+", default=[400, 1200, 4000])
+    parser.add_argument("--widths", type=positive, nargs="*", default=WIDTHS)
     parser.add_argument("--out", default=".", help="folder for the CSV and the picture")
     args = parser.parse_args()
     out = check_folder("--out", args.out, FILES)

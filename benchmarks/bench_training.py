@@ -15,7 +15,7 @@ from functools import partial
 import numba
 import numpy as np
 import pandas as pd
-from networks import add_data_arguments, load_data, to_text
+from networks import add_data_arguments, load_data, positive, threads, to_text
 from sklearn.neural_network import MLPClassifier
 from threadpoolctl import threadpool_limits
 from timing import in_turn, timed
@@ -90,8 +90,8 @@ def main():
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add_data_arguments(parser)
-    parser.add_argument("--hidden", type=int, nargs="+", default=[400, 1200, 4000])
-    parser.add_argument("--threads", type=int, default=numba.config.NUMBA_NUM_THREADS)
+    parser.add_argument("--hidden", type=positive, nargs="+", default=[400, 1200, 4000])
+    parser.add_argument("--threads", type=threads, default=numba.config.NUMBA_NUM_THREADS)
     args = parser.parse_args()
     data = load_data(args.data_dir)
     first = tasks.class_incremental(data, cap=5000)[0]

@@ -1,9 +1,11 @@
 """The networks, spikes and counts that the benchmarks share."""
 
+import argparse
 import os
 import time
 from dataclasses import dataclass, replace
 
+import numba
 import numpy as np
 
 import srcnb
@@ -22,7 +24,27 @@ def add_data_arguments(parser):
         default=os.environ.get("SRCNB_DATA"),
         help="folder that holds mnist/ (default: $SRCNB_DATA; without it: digits)",
     )
-    parser.add_argument("--rounds", type=int, default=7, help="rounds of each timing (default: 7)")
+    parser.add_argument(
+        "--rounds", type=positive, default=7, help="rounds of each timing (default: 7)"
+    )
+
+
+def positive(text):
+    """An int from 1, for argparse."""
+    n = int(text)
+    if n < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1, got {n}")
+    return n
+
+
+def threads(text):
+    """A number of threads that numba has, for argparse."""
+    n = positive(text)
+    if n > numba.config.NUMBA_NUM_THREADS:
+        raise argparse.ArgumentTypeError(
+            f"must be at most {numba.config.NUMBA_NUM_THREADS}, got {n}"
+        )
+    return n
 
 
 def load_data(data_dir):

@@ -193,6 +193,115 @@ def test_blocks_can_be_chained(engine):
         np.testing.assert_array_equal(a, b)
 
 
+def silent_and_firing(n_steps, dtype):
+    """A wide network in which some neurons never fire, some now and then, some at every step."""
+    rng = np.random.default_rng(3)
+    weights = random_network((40, 3 * kernel.LANES + 5, kernel.LANES + 9), 0, dtype, scale=0.05)
+    for W in weights:
+        kind = rng.integers(0, 3, len(W))
+        W[kind == 0] -= 0.3
+        W[kind == 1] += 2
+    return weights, rng.random((n_steps, 40)) < 0.1
+
+
+@pytest.mark.parametrize("gate", GATES)
+def test_twins_over_tiles_and_chunks(gate):
+    """Silent and firing neurons side by side in a tile, over several chunks of steps."""
+    n_steps = 3 * kernel.CHUNK + 7
+    weights, spikes = silent_and_firing(n_steps, np.float64)
+    config = random_config(n_steps, 2, gate=gate, inc=0.002, dec=0.0004)
+    a, b = (
+        srcnb.simulate(weights, spikes, config, engine=engine, record=True)
+        for engine in ("reference", "numba")
+    )
+    count = a.spike_counts[1]
+    assert (count == 0).any() and (count > n_steps / 2).any()
+    assert ((count > 0) & (count < n_steps / 2)).any()
+    for s, t in zip(a.spikes, b.spikes, strict=True):
+        np.testing.assert_array_equal(s, t)
+    for w, u in zip(a.weights + a.membranes, b.weights + b.membranes, strict=True):
+        np.testing.assert_allclose(w, u, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("at", [0, 1, 254, 255, 256, 257, -1])
+@pytest.mark.parametrize("n_steps", [255, 256, 257, 1023, 1024, 1025])
+def test_a_spike_at_each_edge_of_a_chunk(at, n_steps):
+    """One input spike, which fires the first of the neurons and no other."""
+    assert kernel.CHUNK == 256 and simulate.BLOCK_STEPS == 1024
+    at = n_steps - 1 if at == -1 else at
+    weights = [np.full((2 * kernel.LANES + 2, 1), 0.001)]
+    weights[0][0] = 0.5
+    spikes = np.zeros((n_steps, 1), bool)
+    spikes[min(at, n_steps - 1)] = True
+    config = random_config(n_steps, 1, beta=[0.5], decay=1.0, gate="additive")
+    a, b = (
+        srcnb.simulate(weights, spikes, config, engine=engine, record=True)
+        for engine in ("reference", "numba")
+    )
+    assert b.spikes[1].sum() == 1 and b.spikes[1][min(at, n_steps - 1), 0]
+    for w, u in zip(a.weights + a.membranes, b.weights + b.membranes, strict=True):
+        np.testing.assert_allclose(w, u, rtol=1e-12)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    sizes=st.lists(st.sampled_from([1, 7, 8, 9, 63, 64, 65, 127, 130]), min_size=2, max_size=3),
+    n_steps=st.sampled_from([1, 31, 32, 33, 255, 256, 258, 511, 513, 1023, 1025]),
+    rate=st.sampled_from([0.0, 0.02, 0.2, 1.0]),
+    beta=st.sampled_from([0.0, 0.3, 2.0, 9.0]),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_twins_at_the_edges_of_tiles_chunks_and_blocks(sizes, n_steps, rate, beta, seed):
+    """Also from membranes above their threshold, and cut in two anywhere to the same bits."""
+    rng = np.random.default_rng(seed)
+    spikes = rng.random((n_steps, sizes[0])) < rate
+    weights = random_network(sizes, seed, np.float64, scale=0.2)
+    membranes = [rng.uniform(-2, 2, len(w)) for w in weights]
+    config = random_config(n_steps, len(weights), beta=[beta] * len(weights))
+    a, b = (
+        srcnb.simulate(weights, spikes, config, engine, record=True, membranes=membranes)
+        for engine in ("reference", "numba")
+    )
+    for s, t in zip(a.spikes, b.spikes, strict=True):
+        np.testing.assert_array_equal(s, t)
+    for w, u in zip(a.weights + a.membranes, b.weights + b.membranes, strict=True):
+        np.testing.assert_allclose(w, u, rtol=1e-10, atol=1e-10)
+    w, v = weights, membranes
+    cut = int(rng.integers(0, n_steps + 1))
+    for part in (spikes[:cut], spikes[cut:]):
+        config = random_config(len(part), len(weights), beta=[beta] * len(weights))
+        result = srcnb.simulate(w, part, config, membranes=v)
+        w, v = result.weights, result.membranes
+    for x, y in zip(w + v, b.weights + b.membranes, strict=True):
+        assert x.tobytes() == y.tobytes()
+
+
+def test_events_of_more_neurons_than_16_bits_count():
+    weights = random_network((70_000, 9), 0, np.float64, scale=0.05)
+    spikes = np.random.default_rng(0).random((60, 70_000)) < 0.002
+    a, b = (
+        srcnb.simulate(weights, spikes, random_config(60, 1), engine, record=True)
+        for engine in ("reference", "numba")
+    )
+    assert spikes[:, 1 << 16 :].any() and a.spikes[1].any()
+    np.testing.assert_array_equal(a.spikes[1], b.spikes[1])
+    np.testing.assert_allclose(a.weights[0], b.weights[0], rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_same_bits_wherever_a_chunk_begins(dtype):
+    n_steps = 2 * kernel.CHUNK + 60
+    weights, spikes = silent_and_firing(n_steps, dtype)
+    whole = srcnb.simulate(weights, spikes, random_config(n_steps, 2))
+    for ends in ((1, 2, 40, n_steps), (kernel.CHUNK - 1, kernel.CHUNK + 1, n_steps)):
+        w, v, start = weights, None, 0
+        for end in ends:
+            part = srcnb.simulate(w, spikes[start:end], random_config(end - start, 2), membranes=v)
+            w, v, start = part.weights, part.membranes, end
+        for a, b in zip(w + v, whole.weights + whole.membranes, strict=True):
+            assert a.tobytes() == b.tobytes()
+
+
 @pytest.mark.parametrize("engine", ["numba", "reference"])
 def test_arguments_are_left_unchanged(engine):
     weights = random_network((20, 30, 5), 0, np.float64)

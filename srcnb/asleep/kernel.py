@@ -35,6 +35,8 @@ PARALLEL_INHIBITED = 1 << 18
 GATE_CODES = {name: code for code, name in enumerate(GATES)}
 # Neurons in a tile at most, steps in a chunk, and weights of a row that are copied at once.
 LANES, CHUNK, STRIP = 64, 256, 64
+# Steps from which on a block is worth filling tiles for.
+SHORT_BLOCK = 32
 
 
 class LayerConstants(NamedTuple):
@@ -182,6 +184,7 @@ def _plasticity(row, events, start, stop, constants, scratch):
 def _refresh(tile, rows, stale):
     """Copy the rows that are stale into their columns, a strip at a time to stay in the cache."""
     n_pre, lanes = tile.shape
+    # Unsigned: looking for a negative index takes as long as the copy.
     for strip in range(0, n_pre, STRIP):
         begin, end = np.uint64(strip), np.uint64(min(strip + STRIP, n_pre))
         for lane in range(lanes):
@@ -192,7 +195,10 @@ def _refresh(tile, rows, stale):
 
 @njit(**_EXACT)
 def _run_silent(tile, v, events, starts, c, first):
-    """Run neurons abreast as if none fired; first[lane] becomes the step at which one would."""
+    """Run neurons abreast as if none fired; first[lane] becomes the step at which one would.
+
+    From there on that lane's membrane means nothing.
+    """
     never = np.int32(len(starts) - 1)
     impulse = np.empty_like(v)
     for t in range(never):
@@ -209,10 +215,15 @@ def _run_silent(tile, v, events, starts, c, first):
 
 
 @njit(**_EXACT)
-def _run_firing(row, first, events, starts, c, scratch, spikes):
-    """Run a neuron on its own from the step at which it fires; returns its membrane."""
-    v = c.beta
-    for t in range(first, len(starts) - 1):
+def _run_alone(row, v, first, events, starts, c, scratch, spikes):
+    """Run a neuron on its own row from step ``first`` + 1 on; returns its membrane.
+
+    At step ``first`` it fires, as the tile found: nothing to integrate there. With -1 it just
+    starts from the membrane v.
+    """
+    if first >= 0:
+        v = c.beta
+    for t in range(max(first, 0), len(starts) - 1):
         start, stop = starts[t], starts[t + 1]
         if t > first:
             v = _integrate(v, c.alpha * _gather(row, events, start, stop), c)
@@ -231,10 +242,11 @@ def _run_layer(W, v, events, starts, constants, spikes, n_threads):
     """A block of steps of one layer without inhibition, a tile of neurons at a time."""
     n_steps, n_post = spikes.shape
     n_pre = W.shape[1]
-    # Tiles as equal as they can be in each thread's share, in whole vectors of eight.
+    # A thread's share in tiles as equal as they can be, of whole vectors of eight neurons.
     share = (n_post + n_threads - 1) // n_threads
     n_tiles = (share + LANES - 1) // LANES
-    width = (share + 8 * n_tiles - 1) // (8 * n_tiles) * 8
+    per_tile = (share + n_tiles - 1) // n_tiles
+    width = (per_tile + 7) // 8 * 8
     for thread in prange(n_threads):
         # One tile for all the neurons of a thread: memory from the system is slow to come.
         memory = np.empty(n_pre * width, W.dtype)
@@ -247,15 +259,24 @@ def _run_layer(W, v, events, starts, constants, spikes, n_threads):
             for t in range(0, n_steps, CHUNK):
                 steps = starts[t : t + CHUNK + 1]
                 chunk = len(steps) - 1
-                _refresh(tile, rows, stale)
-                first = np.full(lanes, chunk, np.int32)
-                _run_silent(tile, tile_v, events, steps, constants, first)
+                if n_steps < SHORT_BLOCK:
+                    first = np.full(lanes, -1, np.int32)
+                else:
+                    _refresh(tile, rows, stale)
+                    first = np.full(lanes, chunk, np.int32)
+                    _run_silent(tile, tile_v, events, steps, constants, first)
                 for lane in range(lanes):
                     stale[lane] = first[lane] < chunk
                     if stale[lane]:
-                        fired = spikes[t : t + chunk, i + lane]
-                        tile_v[lane] = _run_firing(
-                            rows[lane], first[lane], events, steps, constants, scratch, fired
+                        tile_v[lane] = _run_alone(
+                            rows[lane],
+                            tile_v[lane],
+                            first[lane],
+                            events,
+                            steps,
+                            constants,
+                            scratch,
+                            spikes[t : t + chunk, i + lane],
                         )
 
 
