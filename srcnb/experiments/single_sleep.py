@@ -7,7 +7,8 @@ from srcnb.experiment import measure
 from srcnb.experiments.class_incremental import five_tasks
 from srcnb.experiments.runner import Experiment, mean_sd
 
-EVERY = 2500
+# Looks of the sleep: often in its beginning, where nearly all of it happens, then over all of it.
+LOOKS = [{"every": 100, "steps": 2500}, {"every": 2500, "steps": 35000}]
 
 
 def tasks_in_a_row(seed, source):
@@ -31,19 +32,18 @@ def run_single(condition, seed, source):
 
 
 def run_during(condition, seed, source):
-    """Measurements every EVERY steps of the first sleep of a network that has learnt five tasks."""
-    for stage, net, night, sequence in tasks_in_a_row(seed, source):
-        if stage < len(sequence):
-            continue
-        rows = [{"step": 0, "task": t, "accuracy": a} for t, a in measure(net, sequence).items()]
+    """Measurements every so many steps of the first sleep of a network that has learnt it all."""
+    *_, (stage, net, night, sequence) = tasks_in_a_row(seed, source)
+    rows = []
 
-        def look(step, net, rows=rows, sequence=sequence):
-            rows += [
-                {"step": step, "task": t, "accuracy": a} for t, a in measure(net, sequence).items()
-            ]
+    def look(step, net):
+        for task, accuracy in measure(net, sequence).items():
+            rows.append({"step": step, "task": task, "accuracy": accuracy})
 
-        night.sleep(net, stage, SeedSequence([seed, stage]), callback=look, every=EVERY)
-        yield from rows
+    look(0, net)
+    night.first_steps, night.more_steps = condition["steps"], 0
+    night.sleep(net, stage, SeedSequence([seed, stage]), callback=look, every=condition["every"])
+    return rows
 
 
 def table_single(results):
@@ -56,7 +56,13 @@ def table_single(results):
 
 def table_during(results):
     """Accuracy against steps asleep."""
-    return mean_sd(results, ["step"], ["task"])
+    import pandas as pd
+
+    often, seldom = (results[results["every"] == look["every"]] for look in LOOKS)
+    later = seldom[seldom["step"] > often["step"].max()]
+    # All looks of the beginning would be a long table.
+    often = often[often["step"].isin([0, 100, 200, 300, 500, 1000, 1500, 2000, 2500])]
+    return mean_sd(pd.concat([often, later]), ["step"], ["task"])
 
 
 EXPERIMENTS = (
@@ -69,8 +75,8 @@ EXPERIMENTS = (
     ),
     Experiment(
         "during-sleep",
-        f"MNIST: accuracy every {EVERY:,} steps of one sleep after five tasks in a row",
-        [{"method": "src"}],
+        "MNIST: accuracy every 100 steps, and every 2500, of one sleep after five tasks in a row",
+        LOOKS,
         run_during,
         table_during,
     ),
