@@ -115,7 +115,9 @@ def _add_experiment_parser(commands):
         "--out", default=".", metavar="DIR", help="folder of the CSV and the table (default: .)"
     )
     experiment.add_argument(
-        "--resume", action="store_true", help="go on with the CSV in --out, where it stopped"
+        "--resume",
+        action="store_true",
+        help="go on with the CSV in --out, where it stopped (one process at a time)",
     )
     experiment.set_defaults(call=experiment_command)
 
@@ -195,6 +197,9 @@ def main(argv=None):
     except KeyboardInterrupt:
         print("\ninterrupted", file=sys.stderr)
         return 130
+    except BrokenPipeError:  # such as "| head": nobody reads on
+        sys.stderr.close()
+        return 1
     except (ValueError, TypeError, OSError, OverflowError) as error:
         print(f"srcnb {args.command}: error: {error}", file=sys.stderr)
         return 2

@@ -74,7 +74,7 @@ def load_features(path):
     """
     path = Path(path)
     if not path.is_file():
-        raise FileNotFoundError(f"path must be a file of features, got {path}")
+        raise FileNotFoundError(f"no such file of features: {path}")
     arrays = _read_arrays(path)
     missing = [name for name in FEATURE_ARRAYS if name not in arrays]
     if missing:

@@ -91,6 +91,15 @@ class MatlabNight(Night):
         )
 
 
+class FirstTaskNight(MatlabNight):
+    """Sleep input and α from the first task only, in every sleep: CIFAR10's and cross-modal's."""
+
+    def learn(self, task):
+        """Take what the dream and α need, of the first task."""
+        if not self.seen:
+            super().learn(task)
+
+
 @dataclass(frozen=True)
 class Protocol:
     """One way to run an experiment.

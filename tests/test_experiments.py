@@ -161,7 +161,7 @@ def test_every_experiment(name, tmp_path, monkeypatch):
             made = original(*arguments)
             return replace(
                 made,
-                hidden=(8, 8),
+                hidden=(12, 12),
                 cap=10,
                 new_night=short_night,
                 training={**made.training, "learning_rate": 0.01},

@@ -8,13 +8,14 @@ from srcnb.experiments.runner import Experiment, mean_sd, measurements
 from srcnb.methods import METHODS
 
 CONSTANTS = (227.437205, 0.050052, 0.005592, 4.700579, 7.750487, 7.055086, 9.284002)
-# Steps of the first sleep, and what the second has more. The script's own lengths go through
-# uint8, which makes both 255.
-AS_WRITTEN, AS_RUN = (6665, 5803), (255, 0)
+# Steps of the first sleep, and what the second has more. In the script both lengths go through
+# uint8, which makes them 255, and the second sleep's input and α come from MNIST only.
+AS_WRITTEN = partial(protocols.MatlabNight, CONSTANTS, first_steps=6665, more_steps=5803)
+AS_RUN = partial(protocols.FirstTaskNight, CONSTANTS, first_steps=255, more_steps=0)
 CONDITIONS = {
     "sequential": ("sequential", AS_WRITTEN),
     "src": ("src", AS_WRITTEN),
-    "src, 255 steps": ("src", AS_RUN),
+    "src, as the script runs": ("src", AS_RUN),
     "parallel": ("parallel", AS_WRITTEN),
 }
 
@@ -29,10 +30,10 @@ def two_sets(data_dir):
 
 def run(condition, seed, source):
     """Measurements after each set and each sleep."""
-    method, (first, more) = CONDITIONS[condition["method"]]
+    method, new_night = CONDITIONS[condition["method"]]
     protocol = replace(
         protocols.matlab_protocol(),
-        new_night=partial(protocols.MatlabNight, CONSTANTS, first_steps=first, more_steps=more),
+        new_night=new_night,
         cap=None,
         parallel_epochs=None,
     )

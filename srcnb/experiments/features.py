@@ -3,11 +3,11 @@
 from dataclasses import replace
 from functools import cache
 
-import numpy as np
 from numpy.random import SeedSequence
 
 from srcnb import datasets, protocols, tasks
 from srcnb.asleep.dreams import MeanDream, RunDream
+from srcnb.experiments.class_incremental import shuffled_pairs
 from srcnb.experiments.runner import Experiment, at_the_end, mean_sd, measurements
 from srcnb.methods import METHODS
 
@@ -16,15 +16,6 @@ CIFAR10_MASK = 2047  # of 2048 features
 CUB200 = (32, 0.01, 0.001, 1, 1, 1, 1)
 # The source's second task of CUB200 is learnt at this rate.
 CUB200_SECOND_RATE = 0.01
-
-
-class FirstTaskNight(protocols.MatlabNight):
-    """CIFAR10's: sleep input and α from the first task only, in every sleep."""
-
-    def learn(self, task):
-        """Take what the dream and α need, of the first task."""
-        if not self.seen:
-            super().learn(task)
 
 
 @cache
@@ -42,7 +33,7 @@ def run_cifar10(condition, seed, source):
         protocols.matlab_protocol(),
         hidden=(1028, 256),
         cap=None,
-        new_night=lambda: FirstTaskNight(CIFAR10, RunDream(mask), 15000, 0),
+        new_night=lambda: protocols.FirstTaskNight(CIFAR10, RunDream(mask), 15000, 0),
         parallel_epochs=None,
     )
     protocol = replace(
@@ -50,7 +41,7 @@ def run_cifar10(condition, seed, source):
         network={**protocol.network, "init": 0.05, "dropout": 0.2},
         training={**protocol.training, "epochs": 4},
     )
-    order = np.random.default_rng([seed, 2]).permutation(data.n_classes).tolist()
+    order = shuffled_pairs(data.n_classes, seed)
     sequence = tasks.class_incremental(data, groups=2, order=order)
     return measurements(METHODS[condition["method"]](sequence, protocol, seed), sequence)
 
@@ -61,22 +52,28 @@ def run_cub200(condition, seed, source):
     protocol = replace(
         protocols.matlab_protocol(),
         hidden=(350, 300),
+        cap=None,
         new_night=lambda: protocols.MatlabNight(CUB200, MeanDream(), 5000, 0),
-    )
-    training = {**protocol.training, "epochs": 50}
-    sequence = tasks.class_incremental(data, groups=-(-data.n_classes // 2))
-
-    def steps():
-        net, night = protocol.new_network(sequence, seed), protocol.new_night()
-        for stage, task in enumerate(sequence, 1):
-            rate = training["learning_rate"] if stage == 1 else CUB200_SECOND_RATE
-            net.fit(task.X, task.y, **{**training, "learning_rate": rate})
-            night.learn(task)
-            yield stage, "train", net
+        parallel_epochs=None,
         # The source sleeps after task 1 as well, and drops what comes of it.
-        yield stage, "sleep", night.sleep(net, stage, SeedSequence([seed, stage]))
+        sleep_every=0,
+    )
+    protocol = replace(protocol, training={**protocol.training, "epochs": 50})
+    sequence = tasks.class_incremental(data, groups=-(-data.n_classes // 2))
+    if condition["method"] == "src":
+        return measurements(_slow_second_task(sequence, protocol, seed), sequence)
+    return measurements(METHODS[condition["method"]](sequence, protocol, seed), sequence)
 
-    return measurements(steps(), sequence)
+
+def _slow_second_task(sequence, protocol, seed):
+    """src, with the source's own rate for its second task; its baseline goes on at the first's."""
+    net, night = protocol.new_network(sequence, seed), protocol.new_night()
+    for stage, task in enumerate(sequence, 1):
+        slower = {} if stage == 1 else {"learning_rate": CUB200_SECOND_RATE}
+        net.fit(task.X, task.y, **{**protocol.training, **slower})
+        night.learn(task)
+        yield stage, "train", net
+    yield stage, "sleep", night.sleep(net, stage, SeedSequence([seed, stage]))
 
 
 def table_cifar10(results):
@@ -87,7 +84,7 @@ def table_cifar10(results):
 def table_cub200(results):
     """Accuracy on both tasks at each stage."""
     results = results.assign(after=results["stage"].astype(str) + ", " + results["phase"])
-    return mean_sd(results, ["after"], ["task"])
+    return mean_sd(results, ["method", "after"], ["task"])
 
 
 EXPERIMENTS = (
@@ -101,7 +98,7 @@ EXPERIMENTS = (
     Experiment(
         "cub200",
         "CUB200's features (--features FILE), two tasks, one sleep",
-        [{"method": "src"}],
+        [{"method": method} for method in ("sequential", "src", "parallel")],
         run_cub200,
         table_cub200,
     ),

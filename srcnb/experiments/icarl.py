@@ -3,12 +3,9 @@
 from dataclasses import replace
 from functools import partial
 
-import numpy as np
-
 from srcnb import protocols
-from srcnb.experiment import measure
-from srcnb.experiments.class_incremental import five_tasks
-from srcnb.experiments.runner import Experiment, at_the_end, mean_sd
+from srcnb.experiments.class_incremental import five_tasks, shuffled_pairs
+from srcnb.experiments.runner import Experiment, at_the_end, mean_sd, measurements
 from srcnb.methods import icarl
 
 MEMORIES, EPOCHS = (100, 1000, 2000), (1, 2, 4, 10)
@@ -29,23 +26,16 @@ def run(condition, seed, source):
         new_night=partial(protocols.MatlabNight, SMALL if memory <= 500 else LARGE),
     )
     # The pairs of classes come in a random order, as in the source.
-    pairs = np.random.default_rng([seed, 2]).permutation(10 // 2)
-    order = tuple(int(c) for pair in pairs for c in (2 * pair, 2 * pair + 1))
-    sequence = five_tasks("mnist", source.data_dir, order=order)
+    sequence = five_tasks("mnist", source.data_dir, order=shuffled_pairs(10, seed))
     for stage, phase, model in icarl.run(
         sequence, protocol, seed, sleeps=condition["sleeps"], memory=memory
     ):
         if stage < len(sequence):
             continue
         for classifier in CLASSIFIERS:
-            for task, accuracy in measure(getattr(model, classifier), sequence).items():
-                yield {
-                    "classifier": classifier,
-                    "stage": stage,
-                    "phase": phase,
-                    "task": task,
-                    "accuracy": accuracy,
-                }
+            one = [(stage, phase, getattr(model, classifier))]
+            for row in measurements(one, sequence):
+                yield {"classifier": classifier, **row}
 
 
 def table(results):

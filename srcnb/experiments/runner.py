@@ -1,6 +1,5 @@
 """The runner of experiments: conditions × seeds → one CSV, written after each run, and a table."""
 
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from srcnb.checks import check_int
+from srcnb.experiment import measure
 from srcnb.files import check_folder, replacing
 
 
@@ -73,7 +73,8 @@ def run(experiment, source, seeds=None, out=".", resume=False):
             try:
                 rows = list(experiment.run(condition, seed, source))
             except (ValueError, OverflowError) as error:
-                raise type(error)(f"{what}, seed {seed}: {error}") from error
+                kind = OverflowError if isinstance(error, OverflowError) else ValueError
+                raise kind(f"{what}, seed {seed}: {error}") from error
             part = pd.DataFrame(rows)
             for i, (key, value) in enumerate({**condition, "seed": seed}.items()):
                 part.insert(i, key, value)
@@ -102,7 +103,10 @@ def _read(path, keys, resume):
         raise ValueError(
             f"{path} is there already; --resume goes on where it stopped, or choose another --out"
         )
-    finished = pd.read_csv(path)
+    try:
+        finished = pd.read_csv(path)
+    except ValueError as error:  # empty, or no text
+        raise ValueError(f"{path} can't be resumed: {error}") from error
     if not {*keys, "seconds"} <= set(finished.columns):
         raise ValueError(f"{path} must have columns {keys} to be resumed, got {[*finished]}")
     return finished
@@ -111,6 +115,8 @@ def _read(path, keys, resume):
 def mean_sd(results, rows, columns):
     """Accuracy, mean ± sd over the seeds (n - 1), as a DataFrame of strings.
 
+    Where fewer seeds have been run than elsewhere their number is added.
+
     ``rows`` and ``columns`` are lists of columns of ``results``, each combination of which must
     have one measurement per seed.
     """
@@ -118,9 +124,13 @@ def mean_sd(results, rows, columns):
     if results.duplicated([*keys, "seed"]).any():
         raise ValueError(f"rows and columns must tell measurements apart, got {keys}")
     groups = results.groupby(keys, sort=False)["accuracy"].agg(["mean", "std", "size"])
-    text = groups.apply(
-        lambda g: f"{g['mean']:.1f}" + (f" ± {g['std']:.1f}" if g["size"] > 1 else ""), axis=1
-    )
+    most = groups["size"].max()
+
+    def cell(group):
+        text = f"{group['mean']:.1f}" + (f" ± {group['std']:.1f}" if group["size"] > 1 else "")
+        return text if group["size"] == most else f"{text} (n = {group['size']:.0f})"
+
+    text = groups.apply(cell, axis=1)
     if not columns:
         return text.to_frame("accuracy").reset_index()
     wide = text.unstack(columns)
@@ -134,13 +144,11 @@ def to_markdown(table):
     """A DataFrame of strings as a Markdown table."""
     lines = [list(map(str, table.columns)), ["---"] * table.shape[1]]
     lines += [["–" if cell != cell else str(cell) for cell in row] for row in table.to_numpy()]
-    return os.linesep.join("| " + " | ".join(line) + " |" for line in lines) + os.linesep
+    return "".join("| " + " | ".join(line) + " |\n" for line in lines)
 
 
 def measurements(steps, sequence, first_stage=1):
     """Rows stage, phase, task, accuracy of what a method yields, (stage, phase, model)."""
-    from srcnb.experiment import measure
-
     for stage, phase, model in steps:
         if stage < first_stage:
             continue

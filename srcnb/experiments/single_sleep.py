@@ -5,7 +5,7 @@ from numpy.random import SeedSequence
 from srcnb import protocols
 from srcnb.experiment import measure
 from srcnb.experiments.class_incremental import five_tasks
-from srcnb.experiments.runner import Experiment, mean_sd
+from srcnb.experiments.runner import Experiment, mean_sd, measurements
 
 # Looks of the sleep: often in its beginning, where nearly all of it happens, then over all of it.
 LOOKS = [{"every": 100, "steps": 2500}, {"every": 2500, "steps": 35000}]
@@ -23,12 +23,13 @@ def tasks_in_a_row(seed, source):
 
 
 def run_single(condition, seed, source):
-    """Measurements before and after one sleep, the only one, after each number of tasks."""
+    """Measurements before and after one sleep, the only one, after each number of tasks.
+
+    It is as long as the sleep after that task is in src: 5000 steps more for each task.
+    """
     for stage, net, night, sequence in tasks_in_a_row(seed, source):
         slept = night.sleep(net, stage, SeedSequence([seed, stage]))
-        for phase, model in (("train", net), ("sleep", slept)):
-            for task, accuracy in measure(model, sequence).items():
-                yield {"stage": stage, "phase": phase, "task": task, "accuracy": accuracy}
+        yield from measurements([(stage, "train", net), (stage, "sleep", slept)], sequence)
 
 
 def run_during(condition, seed, source):
@@ -49,7 +50,6 @@ def run_during(condition, seed, source):
 def table_single(results):
     """Accuracy on each task before and after the sleep, against the tasks learnt in a row."""
     names = {"train": "before", "sleep": "after"}
-    results = results[results["task"].eq("all") | (results["task"].astype(str) <= "5")]
     results = results.assign(sleep=results["phase"].map(names))
     return mean_sd(results, ["stage", "sleep"], ["task"])
 

@@ -31,6 +31,7 @@ METHODS = {
     "src-step-back": partial(src.run, step_back=0.5),
     "src-save-best": partial(src.run, save_best=0.1),
     "cheat": cheat.run,
+    "cheat-slip": partial(cheat.run, slip=True),
     "merging": merging.run,
     "low-rank-merging": low_rank_merging.run,
     "low-rank-concat": low_rank_concat.run,

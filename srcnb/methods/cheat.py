@@ -94,6 +94,9 @@ class Slip(Cheat):
 
 
 def _logits(net, X):
-    """The last layer's input (n, n_L), before the output function."""
-    z = net.activations(X)[-2] @ net.weights[-1].T
+    """What the network ranks classes by, (n, n_L): a softmax's input, or a relu output itself."""
+    *_, below, out = net.activations(X)
+    if net.output == "relu":
+        return out
+    z = below @ net.weights[-1].T
     return z if net.biases is None else z + net.biases[-1]

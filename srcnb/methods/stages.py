@@ -41,7 +41,7 @@ def run_stages(make_learner, tasks, protocol, seed, sleeps, sleep=plain_sleep):
     """
     net = protocol.new_network(tasks, seed)
     night = protocol.new_night()
-    learner = make_learner(protocol, default_rng([seed, 0]))
+    learner = make_learner(protocol, default_rng(SeedSequence(seed, spawn_key=(0,))))
     for stage, task in enumerate(tasks, 1):
         learner.learn(net, task)
         yield stage, "train", learner.model(net)
