@@ -46,3 +46,22 @@ def toy_data():
         return np.clip(0.7 * centres[y] + 0.3 * rng.random((n, 20)), 0, 1), y
 
     return Dataset("toy", *draw(90), *draw(30), n_classes=3, shape=(4, 5))
+
+
+@pytest.fixture
+def protocol():
+    """Our own protocol with tiny networks and short sleeps in which every layer fires."""
+    from dataclasses import replace
+
+    from srcnb.protocols import OwnConstants, own_protocol
+
+    constants = OwnConstants(max_rate=100, theta=(0.1, 0.1, 0.1), first_steps=90, more_steps=5)
+    return replace(own_protocol(constants), hidden=(12, 12))
+
+
+@pytest.fixture
+def sequence(toy_data):
+    """The toy data as three tasks of one class each."""
+    from srcnb import tasks
+
+    return tasks.class_incremental(toy_data, groups=1)

@@ -8,17 +8,6 @@ from srcnb import experiment, metrics, protocols, tasks
 from srcnb.protocols import OwnConstants, own_protocol
 
 
-@pytest.fixture
-def protocol():
-    constants = OwnConstants(max_rate=100, theta=(0.1, 0.1, 0.1), first_steps=90, more_steps=5)
-    return replace(own_protocol(constants), hidden=(12, 12))
-
-
-@pytest.fixture
-def sequence(toy_data):
-    return tasks.class_incremental(toy_data, groups=1)
-
-
 def test_tidy_results(sequence, protocol):
     saved = []
     results = experiment.run_experiment(

@@ -8,16 +8,14 @@ import srcnb
 from srcnb import tasks
 from srcnb.methods import icarl
 from srcnb.methods.stages import run_stages
-from srcnb.protocols import OwnConstants, own_protocol
 
 UNDROPPED = [p for p in golden_files("matlab_train_*.npz") if "herding_exemplars" in p.values[0]]
 
 
 @pytest.fixture
-def protocol():
-    constants = OwnConstants(max_rate=100, theta=(0.1, 0.1, 0.1), first_steps=90, more_steps=5)
+def protocol(protocol):
     training = dict(epochs=30, batch_size=10, learning_rate=0.2)
-    return replace(own_protocol(constants), hidden=(12, 12), training=training)
+    return replace(protocol, training=training)
 
 
 @pytest.fixture

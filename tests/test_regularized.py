@@ -7,20 +7,8 @@ import pytest
 
 from srcnb import MLP, tasks
 from srcnb.methods import ewc, sequential, si
-from srcnb.protocols import OwnConstants, own_protocol
 
 RUNS = [pytest.param(ewc.run, id="ewc"), pytest.param(si.run, id="si")]
-
-
-@pytest.fixture
-def protocol():
-    constants = OwnConstants(max_rate=100, theta=(0.1, 0.1, 0.1), first_steps=90, more_steps=5)
-    return replace(own_protocol(constants), hidden=(12, 12))
-
-
-@pytest.fixture
-def sequence(toy_data):
-    return tasks.class_incremental(toy_data, groups=1)
 
 
 def weights_of(models):

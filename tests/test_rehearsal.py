@@ -6,13 +6,6 @@ import pytest
 from srcnb import tasks
 from srcnb.methods import rehearsal, sequential, src
 from srcnb.mlp import MLP
-from srcnb.protocols import OwnConstants, own_protocol
-
-
-@pytest.fixture
-def protocol():
-    constants = OwnConstants(max_rate=100, theta=(0.1, 0.1, 0.1), first_steps=90, more_steps=5)
-    return replace(own_protocol(constants), hidden=(12, 12))
 
 
 @pytest.fixture

@@ -6,20 +6,8 @@ from functools import partial
 import numpy as np
 import pytest
 
-from srcnb import protocols, tasks
+from srcnb import protocols
 from srcnb.methods import src
-from srcnb.protocols import OwnConstants, own_protocol
-
-
-@pytest.fixture
-def protocol():
-    constants = OwnConstants(max_rate=100, theta=(0.1, 0.1, 0.1), first_steps=90, more_steps=5)
-    return replace(own_protocol(constants), hidden=(12, 12))
-
-
-@pytest.fixture
-def sequence(toy_data):
-    return tasks.class_incremental(toy_data, groups=1)
 
 
 def weights_after(steps):
