@@ -173,6 +173,7 @@ def test_every_experiment(name, tmp_path, monkeypatch):
     for original in protocol_classes:
         monkeypatch.setattr(protocols, original.__name__, small(original))
     monkeypatch.setattr("srcnb.experiments.patches.STEPS", 50)
+    monkeypatch.setattr("srcnb.experiments.single_sleep.STEPS", 120)
     features = features_file(tmp_path / "features.npz")
     source = runner.Source(str(tmp_path), str(features))
     experiment = EXPERIMENTS[name]

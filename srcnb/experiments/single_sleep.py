@@ -7,8 +7,14 @@ from srcnb.experiment import measure
 from srcnb.experiments.class_incremental import five_tasks
 from srcnb.experiments.runner import Experiment, mean_sd, measurements
 
-# Looks of the sleep: often in its beginning, where nearly all of it happens, then over all of it.
-LOOKS = [{"every": 100, "steps": 2500}, {"every": 2500, "steps": 35000}]
+# One sleep is followed through 35,000 steps. Nearly all of it happens in its beginning, so that the
+# looks are the further apart the later they come.
+STEPS, EVERY = 35000, 20
+
+
+def worth_a_look(step):
+    """Every 20 steps up to 100, every 100 up to 2500, every 2500 to the end."""
+    return step <= 100 or (step <= 2500 and step % 100 == 0) or step % 2500 == 0
 
 
 def tasks_in_a_row(seed, source):
@@ -33,17 +39,18 @@ def run_single(condition, seed, source):
 
 
 def run_during(condition, seed, source):
-    """Measurements every so many steps of the first sleep of a network that has learnt it all."""
+    """Measurements at many moments of the first sleep of a network that has learnt it all."""
     *_, (stage, net, night, sequence) = tasks_in_a_row(seed, source)
     rows = []
 
     def look(step, net):
-        for task, accuracy in measure(net, sequence).items():
-            rows.append({"step": step, "task": task, "accuracy": accuracy})
+        if worth_a_look(step):
+            for task, accuracy in measure(net, sequence).items():
+                rows.append({"step": step, "task": task, "accuracy": accuracy})
 
     look(0, net)
-    night.first_steps, night.more_steps = condition["steps"], 0
-    night.sleep(net, stage, SeedSequence([seed, stage]), callback=look, every=condition["every"])
+    night.first_steps, night.more_steps = STEPS, 0
+    night.sleep(net, stage, SeedSequence([seed, stage]), callback=look, every=EVERY)
     return rows
 
 
@@ -55,14 +62,10 @@ def table_single(results):
 
 
 def table_during(results):
-    """Accuracy against steps asleep."""
-    import pandas as pd
-
-    often, seldom = (results[results["every"] == look["every"]] for look in LOOKS)
-    later = seldom[seldom["step"] > often["step"].max()]
-    # All looks of the beginning would be a long table.
-    often = often[often["step"].isin([0, 100, 200, 300, 500, 1000, 1500, 2000, 2500])]
-    return mean_sd(pd.concat([often, later]), ["step"], ["task"])
+    """Accuracy against steps asleep; of the first 2500, some."""
+    shown = [*range(0, 101, EVERY), 200, 300, 500, 1000, 1500, 2000]
+    chosen = results["step"].isin(shown) | (results["step"] % 2500 == 0)
+    return mean_sd(results[chosen], ["step"], ["task"])
 
 
 EXPERIMENTS = (
@@ -75,8 +78,8 @@ EXPERIMENTS = (
     ),
     Experiment(
         "during-sleep",
-        "MNIST: accuracy every 100 steps, and every 2500, of one sleep after five tasks in a row",
-        LOOKS,
+        "MNIST: accuracy every 20, 100 and 2500 steps of one sleep after five tasks in a row",
+        [{"method": "src"}],
         run_during,
         table_during,
     ),
