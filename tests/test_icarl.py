@@ -76,7 +76,7 @@ def test_nearest_mean_predicts_in_chunks(monkeypatch):
 
 def learners_of(sequence, protocol, sleeps=False, **options):
     """Run iCaRL; yield stage, phase, model and, looked at on the way, the learner."""
-    options = dict(memory=8, distill=False, classifier="head") | options
+    options = dict(memory=8, distill=False, selection="herding", classifier="head") | options
     kept = []
 
     def make(protocol, rng):
@@ -102,6 +102,18 @@ def test_memory_is_shared_and_lists_keep_their_order(sequence, protocol, memory)
         order = icarl.herding(icarl.features(model.head, X), memory // stage)
         np.testing.assert_array_equal(exemplars[stage - 1], X[order])
         before = exemplars
+
+
+def test_random_exemplars(sequence, protocol):
+    """Drawn once, from the class's own samples, each at most once, in no order of theirs."""
+    before = {}
+    for stage, *_, learner in learners_of(sequence, protocol, memory=12, selection="random"):
+        X = sequence[stage - 1].X_all
+        rows = [int(np.flatnonzero((x == X).all(axis=1))[0]) for x in learner.exemplars[stage - 1]]
+        assert len(set(rows)) == 12 // stage and rows != sorted(rows)
+        for c, kept in before.items():
+            np.testing.assert_array_equal(learner.exemplars[c], kept[: 12 // stage])
+        before = learner.exemplars
 
 
 def test_training_data(sequence, protocol):
@@ -183,6 +195,7 @@ def test_reproducible_and_predict_is_the_classifier_asked_for(sequence, protocol
         (dict(memory=2.5), "memory.*2.5"),
         (dict(memory=2), "memory must be at least 3.*got 2"),
         (dict(classifier="softmax"), "classifier.*'softmax'"),
+        (dict(selection="best"), "selection.*'best'"),
     ],
 )
 def test_bad_options(sequence, protocol, options, message):

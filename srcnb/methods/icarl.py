@@ -20,6 +20,7 @@ from srcnb.methods.stages import Learner, run_stages
 from srcnb.mlp import CHUNK
 
 CLASSIFIERS = ("nearest-mean", "head")
+SELECTIONS = ("herding", "random")
 
 
 def features(net, X):
@@ -122,15 +123,15 @@ class Icarl(Learner):
     Attributes
     ----------
     memory : int, samples kept at most, shared alike by the classes seen
-    distill : bool, see :func:`run`
-    classifier : "nearest-mean" | "head"
-    exemplars : dict from class to its (n, n_0) samples, in the order of herding
+    distill, selection, classifier : see :func:`run`
+    exemplars : dict from class to its (n, n_0) samples, in the order in which they were selected
     """
 
-    def __init__(self, protocol, rng, memory, distill, classifier):
+    def __init__(self, protocol, rng, memory, distill, selection, classifier):
         super().__init__(protocol, rng)
         self.memory = memory
         self.distill = distill
+        self.selection = selection
         self.classifier = classifier
         self.exemplars = {}
 
@@ -162,7 +163,11 @@ class Icarl(Learner):
         self.exemplars = {c: X[:share].copy() for c, X in self.exemplars.items()}
         for c in new:
             X = task.X_all[task.y_all == c]
-            self.exemplars[int(c)] = X[herding(features(net, X), share)]
+            if self.selection == "herding":
+                chosen = herding(features(net, X), share)
+            else:
+                chosen = self.rng.permutation(len(X))[:share]
+            self.exemplars[int(c)] = X[chosen]
 
     def model(self, net):
         """Both classifiers; class means are those of ``net``'s features, also after a sleep."""
@@ -191,13 +196,22 @@ def distillation_targets(net, X, classes):
     return targets
 
 
-def run(tasks, protocol, seed, sleeps=False, memory=1000, distill=False, classifier="nearest-mean"):
+def run(
+    tasks,
+    protocol,
+    seed,
+    sleeps=False,
+    memory=1000,
+    distill=False,
+    selection="herding",
+    classifier="nearest-mean",
+):
     """Yield a model after each task and, with ``sleeps``, each sleep; see srcnb.methods.
 
     A stage trains on the task's samples (capped) and all exemplars. Then memory // (classes seen)
-    exemplars of each new class are chosen by :func:`herding` from all its training samples (not
-    capped), and the earlier classes' lists are cut to the same length. A sleep changes features and
-    so the class means, but not the exemplars.
+    exemplars of each new class are chosen, by :func:`herding` or at random, from all its training
+    samples (not capped), and the earlier classes' lists are cut to the same length. A sleep changes
+    features and so the class means, but not the exemplars.
 
     Parameters
     ----------
@@ -209,6 +223,8 @@ def run(tasks, protocol, seed, sleeps=False, memory=1000, distill=False, classif
         classes seen (see :func:`distillation_targets`), and not its label. The paper has the former
         for its sigmoid outputs, on the new samples as well; beside their labels a softmax has no
         room for that.
+    selection : "herding" | "random"
+        How exemplars are chosen. The source's sweep has both.
     classifier : "nearest-mean" | "head"
         What the model's ``predict`` does. It holds both, as ``model.nearest_mean`` and
         ``model.head``, so that one run can measure both (:class:`IcarlModel`).
@@ -216,10 +232,11 @@ def run(tasks, protocol, seed, sleeps=False, memory=1000, distill=False, classif
     Raises
     ------
     ValueError, TypeError
-        For a memory below the number of classes, an unknown classifier, or tasks that share a
-        class, before any training.
+        For a memory below the number of classes, an unknown selection or classifier, or tasks that
+        share a class, before any training.
     """
     memory = check_int("memory", memory, low=1)
+    check_choice("selection", selection, SELECTIONS)
     check_choice("classifier", classifier, CLASSIFIERS)
     classes = np.concatenate([np.unique(task.y_all) for task in tasks]).tolist()
     if len(set(classes)) != len(classes):
@@ -228,5 +245,7 @@ def run(tasks, protocol, seed, sleeps=False, memory=1000, distill=False, classif
         raise ValueError(
             f"memory must be at least {len(classes)}, one exemplar for each class, got {memory}"
         )
-    learner = partial(Icarl, memory=memory, distill=bool(distill), classifier=classifier)
+    learner = partial(
+        Icarl, memory=memory, distill=bool(distill), selection=selection, classifier=classifier
+    )
     return run_stages(learner, tasks, protocol, seed, sleeps)
