@@ -110,6 +110,8 @@ def test_bad_input(tmp_path, capsys):
     assert "NAME must be one of 'mnist'" in capsys.readouterr().err
     assert cli.main(["experiment", "cifar10", "--out", str(tmp_path)]) == 2
     assert "--features must name" in capsys.readouterr().err
+    assert cli.main(["experiment", "patches", "--features", "x.npz", "--out", str(tmp_path)]) == 2
+    assert "--features has no use in patches, got 'x.npz'" in capsys.readouterr().err
 
 
 def test_list(capsys):
@@ -174,9 +176,9 @@ def test_every_experiment(name, tmp_path, monkeypatch):
         monkeypatch.setattr(protocols, original.__name__, small(original))
     monkeypatch.setattr("srcnb.experiments.patches.STEPS", 50)
     monkeypatch.setattr("srcnb.experiments.single_sleep.STEPS", 120)
-    features = features_file(tmp_path / "features.npz")
-    source = runner.Source(str(tmp_path), str(features))
     experiment = EXPERIMENTS[name]
+    features = features_file(tmp_path / "features.npz") if experiment.needs_features else None
+    source = runner.Source(str(tmp_path), features)
     # Of the long lists the first, so that it stays quick.
     experiment = replace(experiment, conditions=experiment.conditions[:8])
     results, *_ = runner.run(experiment, source, seeds=1, out=tmp_path / "out")

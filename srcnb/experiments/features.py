@@ -18,11 +18,7 @@ CUB200 = (32, 0.01, 0.001, 1, 1, 1, 1)
 CUB200_SECOND_RATE = 0.01
 
 
-@cache
-def _load(path):
-    if path is None:
-        raise ValueError("--features must name a .mat or .npz file of features, got none")
-    return datasets.load_features(path)
+_load = cache(datasets.load_features)
 
 
 def run_cifar10(condition, seed, source):
@@ -94,6 +90,7 @@ EXPERIMENTS = (
         [{"method": method} for method in ("sequential", "src", "parallel")],
         run_cifar10,
         table_cifar10,
+        needs_features=True,
     ),
     Experiment(
         "cub200",
@@ -101,5 +98,6 @@ EXPERIMENTS = (
         [{"method": method} for method in ("sequential", "src", "parallel")],
         run_cub200,
         table_cub200,
+        needs_features=True,
     ),
 )

@@ -32,6 +32,7 @@ class Experiment:
     run : ``run(condition, seed, source)`` yields the measurements of a run, as dicts of columns
     table : ``table(results)`` gives a DataFrame of strings
     seeds : how many are run by default
+    needs_features : whether the data are a file of features
     """
 
     name: str
@@ -40,6 +41,7 @@ class Experiment:
     run: Callable
     table: Callable
     seeds: int = 5
+    needs_features: bool = False
 
 
 def run(experiment, source, seeds=None, out=".", resume=False):
@@ -50,11 +52,17 @@ def run(experiment, source, seeds=None, out=".", resume=False):
     are in it already are not run again.
 
     Raises ValueError if the CSV is there and ``resume`` is not set, or if it is of another
-    experiment.
+    experiment, or if there is no file of features for one that needs it, or one for another.
     """
     import pandas as pd
     from tqdm import tqdm
 
+    if experiment.needs_features and source.features is None:
+        raise ValueError(
+            f"--features must name a .mat or .npz file for {experiment.name}, got none"
+        )
+    if source.features is not None and not experiment.needs_features:
+        raise ValueError(f"--features has no use in {experiment.name}, got {source.features!r}")
     seeds = check_int("--seeds", experiment.seeds if seeds is None else seeds, low=1)
     names = [f"{experiment.name}.csv", f"{experiment.name}.md"]
     folder = check_folder("--out", out, names)

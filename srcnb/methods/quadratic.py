@@ -11,7 +11,10 @@ from srcnb.methods.stages import Learner
 
 
 class QuadraticLearner(Learner):
-    """A Learner that is its own ``regularizer`` of MLP.fit. Subclasses define ``importance``.
+    """A Learner that is its own ``regularizer`` of MLP.fit.
+
+    Subclasses define ``importance(net, task)``: how much each weight matters to the task just
+    learnt, as arrays like ``net.weights``.
 
     There is one penalty for all tasks so far, not one per task: the importances add up, and the
     anchor is the weight when the next task begins (SI's own form, and that of online EWC with
@@ -51,10 +54,6 @@ class QuadraticLearner(Learner):
         net.fit(task.X, task.y, regularizer=self, **training)
         for c, importance in zip(self.curvature, self.importance(net, task), strict=True):
             c += self.strength * importance
-
-    def importance(self, net, task):
-        """How much each weight matters to the ``task`` just learnt: arrays like ``net.weights``."""
-        raise NotImplementedError
 
     def penalty(self, net):
         """½·Σ c·(w - w*)² over all weights."""

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from srcnb.asleep.night import sleep as fall_asleep
 from srcnb.checks import check_real
 from srcnb.methods.stages import Learner, plain_sleep, run_stages
 
@@ -85,10 +86,10 @@ def _best_moment(held_out):
             if right > best[0]:
                 best[:] = right, net
 
-        n_steps = night.config(net, stage).n_steps
-        if n_steps:
-            every = -(-n_steps // LOOKS)
-            night.sleep(net, stage, random_state, callback=look, every=every)
+        config = night.config(net, stage)
+        if config.n_steps:
+            every = -(-config.n_steps // LOOKS)
+            fall_asleep(net, night.dream, config, random_state, callback=look, every=every)
         return best[1]
 
     return sleep_and_keep_best
