@@ -25,6 +25,21 @@ def golden_files(pattern):
     return [pytest.param(dict(np.load(f)), id=f.stem) for f in files]
 
 
+def assert_gradients(parameters, gradients, loss, h=1e-5):
+    """Central differences of ``loss()``, as each parameter is moved in place, are the gradients."""
+    for parameter, gradient in zip(parameters, gradients, strict=True):
+        numeric = np.zeros_like(parameter)
+        for i in np.ndindex(parameter.shape):
+            kept = parameter[i]
+            parameter[i] = kept + h
+            up = loss()
+            parameter[i] = kept - h
+            down = loss()
+            parameter[i] = kept
+            numeric[i] = (up - down) / (2 * h)
+        assert np.linalg.norm(gradient - numeric) < 1e-6 * np.linalg.norm(numeric)
+
+
 @pytest.fixture
 def mnist_dir():
     folder = os.environ.get("SRCNB_DATA")

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from conftest import assert_gradients
 
 from srcnb import MLP, MeanDream, SleepConfig, experiment, sleep, tasks
 from srcnb.low_rank import LowRankMLP
@@ -88,25 +89,11 @@ def test_gradients_against_central_differences(output, bias, inverted, l2):
     masks = [rng.random((7, n)) >= dropout for n in (8, 5)] if dropout else None
     gradients = net.gradients(X, y, masks)
     assert (gradients.biases is not None) == bias
-    pairs = [
-        pair
-        for factors, d_factors in zip(net.factors, gradients.weights, strict=True)
-        for pair in zip(factors, d_factors, strict=True)
-    ]
-    if bias:
-        pairs += zip(net.biases, gradients.biases, strict=True)
-    h = 1e-5
-    for parameter, gradient in pairs:
-        numeric = np.zeros_like(parameter)
-        for i in np.ndindex(parameter.shape):
-            kept = parameter[i]
-            parameter[i] = kept + h
-            up = net.loss(X, y, masks)
-            parameter[i] = kept - h
-            down = net.loss(X, y, masks)
-            parameter[i] = kept
-            numeric[i] = (up - down) / (2 * h)
-        assert np.linalg.norm(gradient - numeric) < 1e-6 * np.linalg.norm(numeric)
+    assert_gradients(
+        [*itertools.chain(*net.factors), *(net.biases or [])],
+        [*itertools.chain(*gradients.weights), *(gradients.biases or [])],
+        lambda: net.loss(X, y, masks),
+    )
 
 
 def test_low_rank_fit_is_momentum_sgd_on_the_factors():
