@@ -1,5 +1,7 @@
 """The runner: methods × seeds over a sequence of tasks → a tidy DataFrame."""
 
+from contextlib import contextmanager
+
 import numpy as np
 
 from srcnb.checks import check_choice, check_int, check_list
@@ -48,17 +50,26 @@ def run_experiment(tasks, protocol, methods=("sequential", "src", "parallel"), s
     with tqdm(total=len(runs), unit="run", disable=None) as bar:
         for name, seed in runs:
             bar.set_description(f"seed {seed}, {name}")
-            try:
+            with naming(f"{name}, seed {seed}"):
                 for stage, phase, model in METHODS[name](tasks, protocol, seed):
                     for task, accuracy in measure(model, tasks).items():
                         rows.append((name, seed, stage, phase, task, accuracy))
                     bar.set_postfix(stage=stage)
-            except (ValueError, OverflowError) as error:
-                raise type(error)(f"{name}, seed {seed}: {error}") from error
             bar.update()
             if save is not None:
                 save(_tidy(rows, methods))
     return _tidy(rows, methods)
+
+
+@contextmanager
+def naming(what):
+    """Errors of bad values or of numbers that overflow say in which run they came."""
+    try:
+        yield
+    except (ValueError, OverflowError) as error:
+        # Not type(error): UnicodeDecodeError, for one, takes other arguments.
+        kind = OverflowError if isinstance(error, OverflowError) else ValueError
+        raise kind(f"{what}: {error}") from error
 
 
 def measure(model, tasks):

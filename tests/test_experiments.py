@@ -71,6 +71,16 @@ def test_resume_runs_only_what_is_missing(tmp_path):
     pd.testing.assert_frame_equal(without_time(resumed), without_time(whole))
 
 
+def test_resume_fills_holes_in_order(tmp_path):
+    """Conditions that came later stand where they would have, and more seeds stay."""
+    whole, path, _ = runner.run(toy(), runner.Source(), out=tmp_path)
+    whole[whole["a"] != 1].to_csv(path, index=False)
+    resumed, *_ = runner.run(toy(), runner.Source(), seeds=2, out=tmp_path, resume=True)
+    assert resumed["seed"].tolist() == [0] * 12 + [1] * 12 + [2] * 9
+    expected = whole[(whole["seed"] < 2) | (whole["a"] != 1)].reset_index(drop=True)
+    pd.testing.assert_frame_equal(without_time(resumed), without_time(expected))
+
+
 def test_killed_in_the_middle(tmp_path):
     """kill -9, three times: no torn row, no duplicate, and at last the same results."""
     code = TOY.format(pause=0.02) + (

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from srcnb.checks import check_int
-from srcnb.experiment import measure
+from srcnb.experiment import measure, naming
 from srcnb.files import check_folder, replacing
 
 
@@ -49,7 +49,7 @@ def run(experiment, source, seeds=None, out=".", resume=False):
 
     After each run (one condition, one seed) the CSV is written anew under a temporary name and
     renamed, so that it holds whole runs only, whenever the program ends. With ``resume``, runs that
-    are in it already are not run again.
+    are in it already are not run again. Its order does not depend on where it was interrupted.
 
     Raises ValueError if the CSV is there and ``resume`` is not set, or if it is of another
     experiment, or if there is no file of features for one that needs it, or one for another.
@@ -73,22 +73,19 @@ def run(experiment, source, seeds=None, out=".", resume=False):
     runs = [(condition, seed) for seed in range(seeds) for condition in experiment.conditions]
     to_do = [(c, seed) for c, seed in runs if (*c.values(), seed) not in done]
     parts = [] if finished is None else [finished]
-    with tqdm(total=len(runs), initial=len(runs) - len(to_do), unit="run", disable=None) as bar:
+    with tqdm(total=len(runs), initial=len(runs) - len(to_do), unit="run") as bar:
         for condition, seed in to_do:
             what = ", ".join(f"{key} {value}" for key, value in condition.items())
             bar.set_description(f"seed {seed}, {what}")
             start = time.perf_counter()
-            try:
+            with naming(f"{what}, seed {seed}"):
                 rows = list(experiment.run(condition, seed, source))
-            except (ValueError, OverflowError) as error:
-                kind = OverflowError if isinstance(error, OverflowError) else ValueError
-                raise kind(f"{what}, seed {seed}: {error}") from error
             part = pd.DataFrame(rows)
             for i, (key, value) in enumerate({**condition, "seed": seed}.items()):
                 part.insert(i, key, value)
             parts.append(part.assign(seconds=round(time.perf_counter() - start, 2)))
             with replacing(path) as temporary:
-                pd.concat(parts).to_csv(temporary, index=False)
+                _in_order(pd.concat(parts), keys, runs).to_csv(temporary, index=False)
             bar.update()
     # Read again, so that a resumed experiment gives the same types as a new one.
     results = pd.read_csv(path)
@@ -118,6 +115,13 @@ def _read(path, keys, resume):
     if not {*keys, "seconds"} <= set(finished.columns):
         raise ValueError(f"{path} must have columns {keys} to be resumed, got {[*finished]}")
     return finished
+
+
+def _in_order(results, keys, runs):
+    """Seed by seed, and in the order of the conditions; seeds that are not asked for come last."""
+    rank = {(*condition.values(), seed): i for i, (condition, seed) in enumerate(runs)}
+    ranks = [rank.get(tuple(row), len(rank)) for row in results[keys].to_numpy()]
+    return results.iloc[np.argsort(ranks, kind="stable")]
 
 
 def mean_sd(results, rows, columns):
