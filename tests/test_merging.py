@@ -49,14 +49,6 @@ def toy_batch(n=7, n_in=6, n_out=4):
     return rng.random((n, n_in)), rng.integers(0, n_out, n)
 
 
-def task_networks(protocol, sequence, starts):
-    """Each task's network, from ``starts``, trained by hand."""
-    return [
-        net.fit(task.X, task.y, **protocol.training)
-        for net, task in zip(starts, sequence, strict=True)
-    ]
-
-
 def dense(net):
     return [np.asarray(w) for w in net.weights]
 
@@ -191,24 +183,45 @@ def test_a_diverging_low_rank_training_is_taken_back():
 # ---------------------------------------------------------------------- merging
 
 
+@pytest.fixture
+def trained(monkeypatch):
+    """What fit got and made: a list of (the weights before, the network after)."""
+    seen = []
+    fit = MLP.fit
+
+    def recording(net, *args, **kwargs):
+        before = [w.copy() for w in dense(net)]
+        fit(net, *args, **kwargs)
+        seen.append((before, net.copy()))
+        return net
+
+    monkeypatch.setattr(MLP, "fit", recording)
+    return seen
+
+
 @pytest.mark.parametrize("form", ["merging", "low-rank-merging"])
-def test_merging_is_the_mean_over_the_same_start(sequence, protocol, form):
+def test_merging_is_the_mean_over_the_same_start(sequence, protocol, trained, form):
     protocol = with_biases(protocol)
-
-    def start():
-        if form == "merging":
-            return protocol.new_network(sequence, 5)
-        return LowRankMLP((20, 12, 12, 3), 10, random_state=5, **protocol.network)
-
-    nets = task_networks(protocol, sequence, [start() for _ in sequence])
     stages = list(METHODS[form](sequence, protocol, 5))
     assert [(stage, phase) for stage, phase, _ in stages] == [(k, "train") for k in (1, 2, 3)]
+    starts, nets = zip(*trained, strict=True)
+    for start in starts:
+        for a, b in zip(start, starts[0], strict=True):
+            np.testing.assert_array_equal(a, b)
     for stage, _, model in stages:
         for layer, W in enumerate(dense(model)):
             mean = np.mean([np.asarray(net.weights[layer]) for net in nets[:stage]], axis=0)
             np.testing.assert_allclose(W, mean, rtol=1e-9, atol=1e-12)
             mean = np.mean([net.biases[layer] for net in nets[:stage]], axis=0)
             np.testing.assert_allclose(model.biases[layer], mean, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("form", ["merging", "low-rank-merging"])
+def test_merged_networks_have_random_numbers_of_their_own(sequence, protocol, trained, form):
+    """Were the order of the samples the same, so were the networks of equal tasks."""
+    list(METHODS[form]([sequence[0]] * 3, protocol, 5))
+    first = [dense(net)[0] for _, net in trained]
+    assert not np.array_equal(first[0], first[1]) and not np.array_equal(first[1], first[2])
 
 
 @pytest.mark.parametrize("reset_momentum", [True, False])
@@ -225,7 +238,10 @@ def test_concat_is_the_sum_of_the_layers_maps(sequence, protocol):
     protocol = with_biases(protocol)
     rng = np.random.default_rng(5)
     starts = (LowRankMLP((20, 12, 12, 3), 10, random_state=rng, **protocol.network) for _ in "123")
-    nets = task_networks(protocol, sequence, starts)
+    nets = [
+        net.fit(task.X, task.y, **protocol.training)
+        for net, task in zip(starts, sequence, strict=True)
+    ]
     assert not np.array_equal(nets[0].factors[0][0], nets[1].factors[0][0])
     for stage, _, model in low_rank_concat.run(sequence, protocol, 5):
         for layer, (A, B) in enumerate(model.factors):
@@ -285,6 +301,17 @@ def test_the_oracle_leaves_shared_classes_alone(toy_data, protocol):
 def test_the_oracle_on_softmax_outputs_that_underflow(sequence):
     # Logits 300, 0 and 100 for every sample: the softmax is 1, 0 and 0 in float32.
     net = MLP.from_arrays([np.ones((1, 20), "f4"), np.array([[300], [0], [100]], "f4")])
+    X = np.full((5, 20), 0.05)
+    oracle = cheat.Oracle(net, np.array([0]))
+    np.testing.assert_array_equal(oracle.predict(X), 0)
+    np.testing.assert_array_equal(oracle.predict_task(X, sequence[1]), 2)
+
+
+def test_the_oracle_on_relu_outputs_that_are_silent(sequence):
+    # Inputs 3, -2 and -1 of the output layer: both classes that are left have an output of 0.
+    net = MLP.from_arrays(
+        [np.ones((1, 20), "f4"), np.array([[3], [-2], [-1]], "f4")], output="relu"
+    )
     X = np.full((5, 20), 0.05)
     oracle = cheat.Oracle(net, np.array([0]))
     np.testing.assert_array_equal(oracle.predict(X), 0)

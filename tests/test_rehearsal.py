@@ -69,7 +69,8 @@ def test_what_is_mixed_in(sequence, protocol, batches, share, sizes):
 @pytest.mark.parametrize(
     ("share", "n_old", "n"),
     [(0, 500, 0), (0.1, 0, 0), (0.1, 30, 3), (0.1, 999, 100), (0.1, 12665, 1300)]
-    + [(1, 12665, 12665), (1, 12649, 12600), (0.99, 130, 100)],
+    + [(1, 12665, 12665), (1, 12649, 12600), (0.99, 130, 100)]
+    + [(0.25, 48200, 12100), (0.5, 5, 3)],  # halves go up
 )
 def test_whole_hundreds_and_never_more_than_there_is(share, n_old, n):
     assert rehearsal.n_rehearsed(share, n_old) == n

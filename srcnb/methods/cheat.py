@@ -55,7 +55,8 @@ class Oracle:
         held_back = np.setdiff1d(self.classes, np.unique(task.y_all))
         if not len(held_back):
             return self.predict(X)
-        # Not the softmax: next to the last task's certainty the other classes can underflow to 0.
+        # Not the outputs: next to the last task's certainty those of the other classes are mostly
+        # all 0, a relu's as well as a softmax's, and the first class would win the tie.
         z = _logits(self.net, X)
         z[:, held_back] = self.fill
         return z.argmax(axis=1)
@@ -94,9 +95,7 @@ class Slip(Cheat):
 
 
 def _logits(net, X):
-    """What the network ranks classes by, (n, n_L): a softmax's input, or a relu output itself."""
-    *_, below, out = net.activations(X)
-    if net.output == "relu":
-        return out
+    """The input of the output function, (n, n_L)."""
+    *_, below, _ = net.activations(X)
     z = below @ net.weights[-1].T
     return z if net.biases is None else z + net.biases[-1]

@@ -3,11 +3,23 @@
 Counterpart of torch's "merging".
 """
 
+from numpy.random import SeedSequence
+
 
 def run(tasks, protocol, seed):
     """Yield the mean of the networks of the tasks so far; see srcnb.methods."""
+    return run_merged(_same_start(tasks, protocol, seed), tasks, protocol, mean=True)
+
+
+def _same_start(tasks, protocol, seed):
+    """Yield for each task a network with the same weights, but random numbers of its own."""
     start = protocol.new_network(tasks, seed)
-    return run_merged((start.copy() for _ in tasks), tasks, protocol, mean=True)
+    yield start.copy()  # task 1 is learnt as in "sequential"
+    for k in range(1, len(tasks)):
+        net = protocol.new_network(tasks, SeedSequence(seed, spawn_key=(k,)))
+        same = start.copy()
+        net.weights, net.biases = same.weights, same.biases
+        yield net
 
 
 def run_merged(starts, tasks, protocol, mean):

@@ -1,6 +1,7 @@
 """rehearsal: a share of the earlier tasks' samples is mixed in with each new task's."""
 
 from functools import partial
+from math import floor
 
 import numpy as np
 
@@ -45,8 +46,9 @@ def n_rehearsed(share, n_old):
     overruns them). Below a hundred samples, which matlab never meets, to a whole sample.
     """
     n = share * n_old
-    n = 100 * round(n / 100) if n >= 100 else round(n)
-    return min(n, n_old)
+    unit = 100 if n >= 100 else 1
+    # Halves go up, as in matlab; Python's round() would take 12,050 to 12,000.
+    return min(unit * floor(n / unit + 0.5), n_old)
 
 
 def run(tasks, protocol, seed, sleeps=False, share=0.1):

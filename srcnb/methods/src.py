@@ -20,7 +20,7 @@ def run(tasks, protocol, seed, step_back=0.0, save_best=0.0):
     step_back : float in [0, 1]
         λ of W = (1 - λ)·W_slept + λ·W_before, after each sleep.
     save_best : float in [0, 1)
-        A share of each task's training samples that is held out of the training. Of the weights
+        A share of each class's training samples that is held out of the training. Of the weights
         before a sleep and at ten moments during it, those are kept that are right most often on
         what was held out of all tasks so far, the mean of the tasks. Test data are not touched,
         but samples of earlier tasks are kept, which plain src does without. 0: the last weights.
@@ -29,7 +29,8 @@ def run(tasks, protocol, seed, step_back=0.0, save_best=0.0):
     check_real("save_best", save_best, 0, 1, high_open=True)
     sleep, held_out = plain_sleep, []
     if save_best:
-        tasks, held_out = zip(*(_hold_out(task, save_best, seed) for task in tasks), strict=True)
+        rng = np.random.default_rng([seed, 1])
+        tasks, held_out = zip(*(_hold_out(task, save_best, rng) for task in tasks), strict=True)
         sleep = _best_moment(held_out)
     if step_back:
         sleep = _step_back(sleep, step_back)
@@ -50,16 +51,19 @@ def _step_back(sleep, share):
     return sleep_and_step_back
 
 
-def _hold_out(task, share, seed):
-    """(the task without a share of its training samples, these samples as (X, y))."""
-    n = round(share * len(task.X))
-    if not 0 < n < len(task.X):
-        raise ValueError(
-            f"save_best must hold out some of the {len(task.X)} samples of task '{task.name}'"
-            f" and leave some, got {share}"
-        )
-    order = np.random.default_rng([seed, 1]).permutation(len(task.X))
-    out, kept = order[:n], np.sort(order[n:])
+def _hold_out(task, share, rng):
+    """(the task without a share of each class's training samples, these samples as (X, y))."""
+    out = []
+    for c in np.unique(task.y):
+        rows = rng.permutation(np.flatnonzero(task.y == c))
+        n = round(share * len(rows))
+        if not 0 < n < len(rows):
+            raise ValueError(
+                f"save_best must hold out some of the {len(rows)} samples of class {c} and leave"
+                f" some, got {share}"
+            )
+        out.extend(rows[:n])
+    kept = np.delete(np.arange(len(task.X)), out)
     # X holds the first samples of X_all.
     all_but_out = np.delete(np.arange(len(task.X_all)), out)
     learnt = replace(
