@@ -117,7 +117,10 @@ def _add_experiment_parser(commands):
     experiment.add_argument(
         "--resume",
         action="store_true",
-        help="go on with the CSV in --out, where it stopped (one process at a time)",
+        help=(
+            "go on with the CSV in --out, where it stopped (one process at a time);"
+            " more seeds that it holds stay in the table"
+        ),
     )
     experiment.set_defaults(call=experiment_command)
 

@@ -62,19 +62,20 @@ def load_features(path):
     ----------
     path : a .npz file, or a .mat file up to version 7.2, with arrays
         ``train_x`` (n, n_features), ``test_x``, ``train_y`` and ``test_y``. Labels are numbers
-        from 0 or from 1, of shape (n,) or (n, 1), or one-hot, (n, n_classes). Features are
-        divided by the largest of the training set, as in matlab; they must not be negative, and
-        test features above that largest are cut to 1.
+        from 0 or from 1, of shape (n,) or (n, 1), or one-hot, (n, n_classes), both in the same
+        way. Features must not be negative. They are divided by the largest of the training set,
+        which the Dataset has as ``scale``; test features above that largest are cut to 1.
 
     Raises
     ------
     ValueError
-        For another kind of file, arrays that are missing or do not fit, or negative features.
+        For another kind of file, arrays that are missing, empty or do not fit, or negative
+        features.
     FileNotFoundError
     """
     path = Path(path)
     if not path.is_file():
-        raise FileNotFoundError(f"no such file of features: {path}")
+        raise FileNotFoundError(f"no such file of features (--features): {path}")
     arrays = _read_arrays(path)
     missing = [name for name in FEATURE_ARRAYS if name not in arrays]
     if missing:
@@ -83,25 +84,24 @@ def load_features(path):
         check_array(f"{n} of {path}", arrays[n], 2, np.float32) for n in ("train_x", "test_x")
     )
     for name, features in (("train_x", X), ("test_x", X_test)):
-        if features.size and features.min() < 0:
+        if not features.size:
+            raise ValueError(f"{name} of {path} must not be empty, got shape {features.shape}")
+        if features.min() < 0:
             raise ValueError(f"{name} of {path} must not be negative, got {features.min()}")
-    largest = X.max(initial=0)
+    largest = X.max()
     if not largest > 0:
         raise ValueError(
             f"train_x of {path} must hold a positive feature, its largest is {largest}"
         )
-    y, y_test = (_labels(f"{name} of {path}", arrays[name]) for name in ("train_y", "test_y"))
-    first = min(part.min() for part in (y, y_test) if part.size)
-    if first not in (0, 1):
-        raise ValueError(f"labels of {path} must start at 0 or 1, got {first}")
-    n_classes = int(max(y.max(), y_test.max()) - first + 1)
+    y, y_test = _labels(path, arrays, (len(X), len(X_test)))
     return Dataset(
         path.stem,
         X / largest,
-        y - first,
+        y,
         np.minimum(X_test / largest, 1),
-        y_test - first,
-        n_classes,
+        y_test,
+        int(max(y.max(), y_test.max())) + 1,
+        scale=float(largest),
     )
 
 
@@ -117,18 +117,33 @@ def _read_arrays(path):
         raise ValueError(f"{path} can't be read as a {path.suffix} file: {error}") from error
 
 
-def _labels(name, y):
-    """Labels as (n,) ints, from numbers or one-hot rows."""
-    y = np.asarray(y)
-    if y.ndim == 2 and 1 not in y.shape:
-        y = check_array(name, y, 2)
-        if not (np.isin(y, (0, 1)).all() and (y.sum(axis=1) == 1).all()):
-            raise ValueError(f"{name} must be labels, or one-hot rows, got shape {y.shape}")
-        return y.argmax(axis=1)
-    y = check_array(name, y.ravel(), 1)
-    if not (y == np.floor(y)).all():
-        raise ValueError(f"{name} must be whole numbers, got {y[y != np.floor(y)][0]}")
-    return y.astype(np.int64)
+def _labels(path, arrays, lengths):
+    """Labels of both parts as (n,) ints from 0, from one-hot rows or from numbers."""
+    names = ("train_y", "test_y")
+    parts = [np.asarray(arrays[name]) for name in names]
+    one_hot, also_test = (y.ndim == 2 and 1 not in y.shape for y in parts)
+    if one_hot != also_test:
+        raise ValueError(
+            f"train_y and test_y of {path} must both be numbers or both one-hot rows,"
+            f" got shapes {parts[0].shape} and {parts[1].shape}"
+        )
+    numbers = []
+    for name, y, n in zip(names, parts, lengths, strict=True):
+        name = f"{name} of {path}"
+        y = check_array(name, y, 2) if one_hot else check_array(name, y.ravel(), 1)
+        if len(y) != n:
+            raise ValueError(f"{name} must have a label for each of the {n} samples, got {len(y)}")
+        if one_hot:
+            if not (np.isin(y, (0, 1)).all() and (y.sum(axis=1) == 1).all()):
+                raise ValueError(f"{name} must be labels, or one-hot rows, got shape {y.shape}")
+            y = y.argmax(axis=1)
+        elif not (y == np.floor(y)).all():
+            raise ValueError(f"{name} must be whole numbers, got {y[y != np.floor(y)][0]}")
+        numbers.append(y.astype(np.int64))
+    first = 0 if one_hot else min(y.min() for y in numbers)
+    if first not in (0, 1):
+        raise ValueError(f"labels of {path} must start at 0 or 1, got {first}")
+    return [y - first for y in numbers]
 
 
 def read_idx(path, n_dims):

@@ -22,6 +22,7 @@ class Dataset:
     y, y_test : (n,) int arrays
     n_classes : int
     shape : (rows, columns) of the images, or None for feature vectors
+    scale : what the features of a file were divided by to be in [0, 1] (datasets.load_features)
     """
 
     name: str
@@ -31,6 +32,7 @@ class Dataset:
     y_test: np.ndarray
     n_classes: int
     shape: tuple | None = None
+    scale: float = 1.0
 
     def __post_init__(self):
         check_int("n_classes", self.n_classes, low=2)

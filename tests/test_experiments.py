@@ -47,7 +47,9 @@ def without_time(results):
 
 def test_results_and_table(tmp_path):
     results, path, table = runner.run(toy(), runner.Source(), out=tmp_path)
-    assert list(results.columns) == ["a", "b", "seed", "step", "task", "accuracy", "seconds"]
+    assert list(results.columns) == [
+        *("experiment", "a", "b", "seed", "step", "task", "accuracy", "seconds")
+    ]
     assert len(results) == 4 * 3 * 3
     pd.testing.assert_frame_equal(pd.read_csv(path), results)
     last = results[(results["step"] == 2) & (results["a"] == 1)]["accuracy"]
@@ -113,15 +115,35 @@ def test_bad_input(tmp_path, capsys):
         runner.run(toy(), runner.Source(), seeds=1, out=tmp_path)
     with pytest.raises(ValueError, match="--seeds must be at least 1, got 0"):
         runner.run(toy(), runner.Source(), seeds=0, out=tmp_path / "other")
-    (tmp_path / "toy.csv").write_text("method,seed\nsrc,0\n")
-    with pytest.raises(ValueError, match="must have columns"):
-        runner.run(toy(), runner.Source(), out=tmp_path, resume=True)
     assert cli.main(["experiment", "nothing"]) == 2
     assert "NAME must be one of 'mnist'" in capsys.readouterr().err
     assert cli.main(["experiment", "cifar10", "--out", str(tmp_path)]) == 2
     assert "--features must name" in capsys.readouterr().err
     assert cli.main(["experiment", "patches", "--features", "x.npz", "--out", str(tmp_path)]) == 2
     assert "--features has no use in patches, got 'x.npz'" in capsys.readouterr().err
+
+
+def damaged(tmp_path, change):
+    """The message with which a CSV is refused after ``change(text)``."""
+    _, path, _ = runner.run(toy(), runner.Source(), seeds=1, out=tmp_path)
+    path.write_text(change(path.read_text()))
+    with pytest.raises(ValueError, match="toy.csv") as error:
+        runner.run(toy(), runner.Source(), out=tmp_path, resume=True)
+    return str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda text: "method,seed\nsrc,0\n", "must have columns"),
+        (lambda text: "", "can't be resumed"),
+        (lambda text: text.replace("toy", "other"), "it is of experiment 'other', not 'toy'"),
+        (lambda text: text[: text.rindex(",")], "its line 13 is not whole"),
+        (lambda text: text + text.splitlines()[-1] + "\n", "its line 14 is there twice"),
+    ],
+)
+def test_damaged_results_are_not_resumed(tmp_path, change, message):
+    assert message in damaged(tmp_path, change)
 
 
 def test_list(capsys):
@@ -208,6 +230,7 @@ def test_features(tmp_path, suffix, save, one_hot):
     )
     assert (data.name, data.n_classes, data.X.dtype) == ("few", 10, np.float32)
     assert data.X.max() == 1 and data.X_test.max() == 1  # test features are cut
+    assert 3 < data.scale < 8
     np.testing.assert_array_equal(data.y, np.repeat(np.arange(10), 2))
     np.testing.assert_array_equal(data.y, data.y_test)
 
@@ -221,8 +244,11 @@ def test_features(tmp_path, suffix, save, one_hot):
         (dict(train_x=np.full((20, 12), np.nan)), "must be finite"),
         (dict(train_y=np.full(20, 7), test_y=np.full(20, 7)), "must start at 0 or 1, got 7"),
         (dict(train_y=np.full(20, 0.5)), "must be whole numbers, got 0.5"),
-        (dict(train_y=np.ones((20, 10))), "one-hot"),
+        (dict(train_y=np.ones((20, 10)), test_y=np.ones((20, 10))), "one-hot"),
         (dict(test_x=np.ones((20, 11))), "12 columns"),
+        (dict(test_x=np.ones((0, 12))), r"test_x of .* must not be empty, got shape \(0, 12\)"),
+        (dict(train_y=np.ones(5)), "train_y of .* a label for each of the 20 samples, got 5"),
+        (dict(train_y=np.eye(10)[np.arange(20) % 10]), "both be numbers or both one-hot"),
     ],
 )
 def test_bad_features(tmp_path, change, message):

@@ -1,7 +1,7 @@
 """Experiments: what both sources published, and what is asked of them, each with one command.
 
 An Experiment (runner.py) is a list of conditions and a function that runs one of them with one
-seed; ``srcnb experiment NAME`` runs them all and writes NAME.csv and NAME.md.
+seed; ``srcnb experiment NAME`` runs each condition with each seed and writes NAME.csv and NAME.md.
 """
 
 from srcnb.experiments import (

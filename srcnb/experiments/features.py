@@ -1,8 +1,9 @@
 """CIFAR10 and CUB200: features of a network trained elsewhere, from a file of the user's."""
 
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 
+import numpy as np
 from numpy.random import SeedSequence
 
 from srcnb import datasets, protocols, tasks
@@ -14,6 +15,7 @@ from srcnb.methods import METHODS
 CIFAR10 = (453.020604, 0.078129, 0.003005, 8.070491, 0.907842, 1.728840, 4.131109)
 CIFAR10_MASK = 2047  # of 2048 features
 CUB200 = (32, 0.01, 0.001, 1, 1, 1, 1)
+CUB200_CAP = 2900
 # The source's second task of CUB200 is learnt at this rate.
 CUB200_SECOND_RATE = 0.01
 
@@ -42,20 +44,45 @@ def run_cifar10(condition, seed, source):
     return measurements(METHODS[condition["method"]](sequence, protocol, seed), sequence)
 
 
+class _MeanOfRaw(MeanDream):
+    """The mean of features that are not in [0, 1], but are when divided by ``scale``."""
+
+    def __init__(self, scale):
+        super().__init__()
+        self.scale = scale
+
+    def learn(self, X):
+        super().learn(np.minimum(X / self.scale, 1))
+
+
+def _cub200_night(scale):
+    max_rate, *others = CUB200
+    return protocols.MatlabNight((max_rate * scale, *others), _MeanOfRaw(scale), 5000, 0)
+
+
 def run_cub200(condition, seed, source):
-    """Measurements after each half of the classes, and after the one sleep, at the end."""
+    """Measurements after each half of the classes, and after the one sleep, at the end.
+
+    The source takes the features as they are, not divided by the largest, and 2900 random samples
+    of each task.
+    """
     data = _load(source.features)
+    shuffled = np.random.default_rng([seed, 2]).permutation(len(data.X))
+    data = replace(data, X=data.X[shuffled], y=data.y[shuffled])
     protocol = replace(
         protocols.matlab_protocol(),
         hidden=(350, 300),
-        cap=None,
-        new_night=lambda: protocols.MatlabNight(CUB200, MeanDream(), 5000, 0),
+        new_night=partial(_cub200_night, data.scale),
         parallel_epochs=None,
         # The source sleeps after task 1 as well, and drops what comes of it.
         sleep_every=0,
     )
     protocol = replace(protocol, training={**protocol.training, "epochs": 50})
-    sequence = tasks.class_incremental(data, groups=-(-data.n_classes // 2))
+    scaled = tasks.class_incremental(data, groups=-(-data.n_classes // 2), cap=CUB200_CAP)
+    raw = ("X", "X_all", "X_test")
+    sequence = [
+        replace(task, **{name: data.scale * getattr(task, name) for name in raw}) for task in scaled
+    ]
     if condition["method"] == "src":
         return measurements(_slow_second_task(sequence, protocol, seed), sequence)
     return measurements(METHODS[condition["method"]](sequence, protocol, seed), sequence)

@@ -51,8 +51,9 @@ def run(experiment, source, seeds=None, out=".", resume=False):
     renamed, so that it holds whole runs only, whenever the program ends. With ``resume``, runs that
     are in it already are not run again. Its order does not depend on where it was interrupted.
 
-    Raises ValueError if the CSV is there and ``resume`` is not set, or if it is of another
-    experiment, or if there is no file of features for one that needs it, or one for another.
+    Raises ValueError if the CSV is there and ``resume`` is not set, or if it is damaged, or of
+    another experiment or file of features; and if an experiment that needs a file of features gets
+    none, or another one gets one.
     """
     import pandas as pd
     from tqdm import tqdm
@@ -68,7 +69,11 @@ def run(experiment, source, seeds=None, out=".", resume=False):
     folder = check_folder("--out", out, names)
     path, table_path = (folder / name for name in names)
     keys = [*experiment.conditions[0], "seed"]
-    finished = _read(path, keys, resume)
+    # Every row says what it is of, so that nothing else can be resumed by mistake.
+    identity = {"experiment": experiment.name}
+    if experiment.needs_features:
+        identity["features"] = Path(source.features).name
+    finished = _read(path, identity, keys, resume)
     done = set() if finished is None else set(map(tuple, finished[keys].to_numpy()))
     runs = [(condition, seed) for seed in range(seeds) for condition in experiment.conditions]
     to_do = [(c, seed) for c, seed in runs if (*c.values(), seed) not in done]
@@ -81,7 +86,7 @@ def run(experiment, source, seeds=None, out=".", resume=False):
             with naming(f"{what}, seed {seed}"):
                 rows = list(experiment.run(condition, seed, source))
             part = pd.DataFrame(rows)
-            for i, (key, value) in enumerate({**condition, "seed": seed}.items()):
+            for i, (key, value) in enumerate({**identity, **condition, "seed": seed}.items()):
                 part.insert(i, key, value)
             parts.append(part.assign(seconds=round(time.perf_counter() - start, 2)))
             with replacing(path) as temporary:
@@ -99,7 +104,8 @@ def total_seconds(experiment, results):
     return results.groupby([*experiment.conditions[0], "seed"])["seconds"].first().sum()
 
 
-def _read(path, keys, resume):
+def _read(path, identity, keys, resume):
+    """The finished runs in the CSV, or None; nothing that could be wrong is taken over."""
     import pandas as pd
 
     if not path.exists():
@@ -112,8 +118,23 @@ def _read(path, keys, resume):
         finished = pd.read_csv(path)
     except ValueError as error:  # empty, or no text
         raise ValueError(f"{path} can't be resumed: {error}") from error
-    if not {*keys, "seconds"} <= set(finished.columns):
-        raise ValueError(f"{path} must have columns {keys} to be resumed, got {[*finished]}")
+    columns = [*identity, *keys, "accuracy", "seconds"]
+    if not {*columns} <= set(finished.columns):
+        raise ValueError(f"{path} must have columns {columns} to be resumed, got {[*finished]}")
+    for column, value in identity.items():
+        others = finished.loc[finished[column] != value, column]
+        if len(others):
+            raise ValueError(
+                f"{path} can't be resumed: it is of {column} {others.iloc[0]!r}, not {value!r}"
+            )
+    what_is_measured = finished.columns.difference(["accuracy", "seconds"])
+    for what, wrong in (
+        ("is not whole", finished.isna().any(axis=1)),
+        ("is there twice", finished.duplicated(list(what_is_measured))),
+    ):
+        if wrong.any():
+            line = wrong.argmax() + 2  # from 1, after the header
+            raise ValueError(f"{path} can't be resumed: its line {line} {what}")
     return finished
 
 

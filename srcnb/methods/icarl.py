@@ -8,7 +8,8 @@ CVPR 2017; in the form of matlab's script, which differs from the paper in three
   (so that with a single exemplar per class, a class is represented by an outlier);
 - all samples are trained on with the protocol's loss, and distillation is optional.
 
-Not kept: the source leaves dropout on while it computes features and distillation targets.
+Not kept: the source leaves dropout on while it computes features and distillation targets, and
+rounds a class's share of the memory to the nearest, so that three tasks of it can overfill it.
 """
 
 from functools import partial
@@ -201,7 +202,7 @@ def run(
     protocol,
     seed,
     sleeps=False,
-    memory=1000,
+    memory=100,
     distill=False,
     selection="herding",
     classifier="nearest-mean",
