@@ -35,6 +35,23 @@ toy = runner.Experiment(
 """
 
 
+# A kill falls into the middle of a write, unless it is a rename that makes it seen.
+SLOW_CSV = """
+import pandas as pd
+to_csv = pd.DataFrame.to_csv
+
+def slow(results, path, **options):
+    text = to_csv(results, None, **options)
+    with open(path, "w") as file:
+        file.write(text[:-20])
+        file.flush()
+        time.sleep(0.05)
+        file.write(text[-20:])
+
+pd.DataFrame.to_csv = slow
+"""
+
+
 def toy(pause=0.0):
     namespace = {}
     exec(TOY.format(pause=pause), namespace)
@@ -85,8 +102,10 @@ def test_resume_fills_holes_in_order(tmp_path):
 
 def test_killed_in_the_middle(tmp_path):
     """kill -9, three times: no torn row, no duplicate, and at last the same results."""
-    code = TOY.format(pause=0.02) + (
-        "runner.run(toy, runner.Source(), out=sys.argv[1], resume=len(sys.argv) > 2)"
+    code = (
+        TOY.format(pause=0.02)
+        + SLOW_CSV
+        + ("runner.run(toy, runner.Source(), out=sys.argv[1], resume=len(sys.argv) > 2)")
     )
     path = tmp_path / "toy.csv"
     n_before = 0
@@ -99,7 +118,7 @@ def test_killed_in_the_middle(tmp_path):
                 process.send_signal(signal.SIGKILL)
                 break
             time.sleep(0.005)
-        process.wait()
+        assert process.wait() == -signal.SIGKILL
         part = pd.read_csv(path)
         assert len(part) > n_before
         assert (part.groupby(["a", "seed"]).size() == 3).all()

@@ -74,7 +74,7 @@ def test_nearest_mean_predicts_in_chunks(monkeypatch):
     np.testing.assert_array_equal(model.predict(X), whole)
 
 
-def learners_of(sequence, protocol, sleeps=False, **options):
+def learners_of(sequence, protocol, sleeps=False, seed=0, **options):
     """Run iCaRL; yield stage, phase, model and, looked at on the way, the learner."""
     options = dict(memory=8, distill=False, selection="herding", classifier="head") | options
     kept = []
@@ -83,7 +83,7 @@ def learners_of(sequence, protocol, sleeps=False, **options):
         kept.append(icarl.Icarl(protocol, rng, **options))
         return kept[0]
 
-    for stage, phase, model in run_stages(make, sequence, protocol, 0, sleeps):
+    for stage, phase, model in run_stages(make, sequence, protocol, seed, sleeps):
         yield stage, phase, model, kept[0]
 
 
@@ -114,6 +114,8 @@ def test_random_exemplars(sequence, protocol):
         for c, kept in before.items():
             np.testing.assert_array_equal(learner.exemplars[c], kept[: 12 // stage])
         before = learner.exemplars
+    *_, (*_, other) = learners_of(sequence, protocol, seed=1, memory=12, selection="random")
+    assert not np.array_equal(other.exemplars[0], before[0])
 
 
 def test_training_data(sequence, protocol):

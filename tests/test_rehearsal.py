@@ -82,6 +82,13 @@ def test_rehearsal_sleeps_and_is_reproducible(sequence, protocol):
     assert_same(a, b)
 
 
+def test_another_seed_draws_others(sequence, protocol, batches):
+    for seed in (0, 1):
+        list(rehearsal.run(sequence, protocol, seed, share=0.1))
+    (a, _), (b, _) = batches[2], batches[5]
+    assert not np.array_equal(a[20:], b[20:])
+
+
 def test_rehearsal_remembers(sequence, protocol, toy_data):
     protocol = replace(protocol, training=dict(epochs=30, batch_size=10, learning_rate=0.2))
     *_, (_, _, net) = rehearsal.run(sequence, protocol, 0, share=0.5)

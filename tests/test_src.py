@@ -6,8 +6,9 @@ from functools import partial
 import numpy as np
 import pytest
 
-from srcnb import protocols
+from srcnb import protocols, tasks
 from srcnb.methods import src
+from srcnb.methods.stages import Learner, run_stages
 
 
 def weights_after(steps):
@@ -53,6 +54,94 @@ def test_save_best_never_keeps_worse_on_what_was_held_out(sequence, protocol):
         assert score(model) >= score(awake)
     # What is held out is in no training set of the night either, and no test sample is looked at.
     assert all(len(task.X_all) == len(task.X) for task in learnt)
+
+
+class Scripted:
+    """Stands for a network that gets given shares of the samples of each class right."""
+
+    def __init__(self, label_of, *shares):
+        self.label_of, self.shares = label_of, shares
+
+    def predict(self, X):  # samples of one class at a time
+        y = np.array([self.label_of[x.tobytes()] for x in X])
+        return np.where(np.arange(len(y)) < self.shares[y[0]] * len(y), y, -1)
+
+
+@pytest.mark.parametrize("best", [0, 4, 9])
+def test_save_best_keeps_the_best_of_ten_moments(sequence, protocol, monkeypatch, best):
+    """On the tasks so far: not what is best for a task to come, nor the last or the worst."""
+    protocol = replace(protocol, training=dict(epochs=30, batch_size=10, learning_rate=0.2))
+    label_of = {x.tobytes(): y for task in sequence for x, y in zip(task.X, task.y, strict=True)}
+    moments = [Scripted(label_of, 0.8, 0.4, 1.0) for _ in range(10)]
+    moments[best] = Scripted(label_of, 0.8, 0.9, 0.0)
+    moments[(best + 1) % 10] = Scripted(label_of, 0.0, 0.1, 0.0)
+    asked = []
+
+    def asleep(net, dream, config, random_state, callback, every):
+        asked.append(-(-config.n_steps // every))
+        for i, moment in enumerate(moments if len(asked) == 2 else []):
+            callback((i + 1) * every, moment)
+
+    monkeypatch.setattr(src, "fall_asleep", asleep)
+    steps = src.run(sequence, protocol, 0, save_best=1 / 3)
+    (_, _, awake), (_, _, slept), _, (stage, phase, model) = (next(steps) for _ in range(4))
+    assert slept is awake  # none of the moments of the first sleep was any better
+    assert (stage, phase, asked) == (2, "sleep", [10, 10])
+    assert model is moments[best]
+
+
+def test_what_is_held_out_is_a_share_of_each_class(toy_data, protocol):
+    """Drawn by the seed, and anew for each task."""
+    tasks_ = tasks.class_incremental(toy_data, groups=[[0, 1], [2]])
+
+    def held_out(seed):
+        """For each task, which of its samples are not learnt."""
+        seen = []
+
+        class Night(protocols.OwnNight):
+            def learn(self, task):
+                seen.append({x.tobytes() for x in task.X})
+                super().learn(task)
+
+        recording = replace(protocol, new_night=partial(Night, protocol.new_night().constants))
+        list(src.run(tasks_, recording, seed, save_best=0.2))
+        return [
+            np.array([x.tobytes() not in learnt for x in task.X])
+            for task, learnt in zip(tasks_, seen, strict=True)
+        ]
+
+    out = held_out(0)
+    for task, missing in zip(tasks_, out, strict=True):
+        assert {int(missing[task.y == c].sum()) for c in np.unique(task.y)} == {6}
+    assert not np.array_equal(out[0][tasks_[0].y == 0], out[1])
+    assert not np.array_equal(out[0], held_out(1)[0])
+
+
+def test_each_sleep_has_random_numbers_of_its_own(sequence, protocol, monkeypatch):
+    seeds = []
+
+    def asleep(night, net, stage, random_state):
+        seeds.append(tuple(random_state.generate_state(4)))
+        return net
+
+    monkeypatch.setattr(protocols.Night, "sleep", asleep)
+    for seed in (0, 1):
+        list(src.run(sequence, protocol, seed))
+    assert len(set(seeds)) == 6
+
+
+def test_a_learner_has_random_numbers_of_its_own(sequence, protocol):
+    """Not those of the network's start, so that a method's draws do not go with its weights."""
+    draws = []
+
+    def make(protocol, rng):
+        draws.append(rng.random())
+        return Learner(protocol, rng)
+
+    for seed in (0, 1):
+        next(run_stages(make, sequence, protocol, seed, sleeps=False))
+        draws.append(np.random.default_rng(seed).random())
+    assert len(set(draws)) == 4
 
 
 def test_save_best_does_not_touch_the_test_set(sequence, protocol):
