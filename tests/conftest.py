@@ -40,6 +40,27 @@ def assert_gradients(parameters, gradients, loss, h=1e-5):
         assert np.linalg.norm(gradient - numeric) < 1e-6 * np.linalg.norm(numeric)
 
 
+def images(name, n=6):
+    """Ten classes of 28×28 images, a few of each."""
+    rng = np.random.default_rng(len(name))
+    centres = rng.random((10, 784)) > 0.7
+    y = np.repeat(np.arange(10), n)
+    X = np.clip(0.7 * centres[y] + 0.3 * rng.random((10 * n, 784)), 0, 1).astype(np.float32)
+    from srcnb.tasks import Dataset
+
+    return Dataset(name, X, y, X, y, 10, (28, 28))
+
+
+def features_file(path, n_classes=10, one_hot=False, save=np.savez):
+    """A file of features of two samples per class, their labels from 1."""
+    rng = np.random.default_rng(0)
+    y = np.repeat(np.arange(n_classes), 2)
+    x = 5 * rng.random((len(y), 12)) + 3 * (y[:, None] == np.arange(12))
+    labels = np.eye(n_classes)[y] if one_hot else y[:, None] + 1
+    save(path, **dict(train_x=x, train_y=labels, test_x=1.1 * x, test_y=labels))
+    return path
+
+
 @pytest.fixture
 def mnist_dir():
     folder = os.environ.get("SRCNB_DATA")
