@@ -12,8 +12,9 @@ import pandas as pd
 import pytest
 from conftest import features_file, images
 
-from srcnb import cli, datasets, protocols
+from srcnb import cli, datasets, protocols, sleep
 from srcnb.experiments import EXPERIMENTS, runner
+from srcnb.methods import src
 
 TOY = """
 import sys, time
@@ -185,29 +186,20 @@ def test_every_experiment(name, tmp_path, monkeypatch):
 
     def small(original):
         def make(*arguments):
-            night = original(*arguments).new_night
-
-            def short_night():
-                made = night()
-                made.first_steps, made.more_steps = 30, 5
-                return made
-
             made = original(*arguments)
-            return replace(
-                made,
-                hidden=(12, 12),
-                cap=10,
-                new_night=short_night,
-                training={**made.training, "learning_rate": 0.01},
-            )
+            slowly = {**made.training, "learning_rate": 0.01}
+            return replace(made, hidden=(12, 12), cap=12, training=slowly)
 
         return make
+
+    def nap(net, dream, config, *arguments, **options):
+        return sleep(net, dream, replace(config, n_steps=30), *arguments, **options)
 
     monkeypatch.setattr(datasets, "load", lambda name, data_dir: images(name))
     for original in protocol_classes:
         monkeypatch.setattr(protocols, original.__name__, small(original))
-    monkeypatch.setattr("srcnb.experiments.patches.STEPS", 50)
-    monkeypatch.setattr("srcnb.experiments.single_sleep.STEPS", 120)
+    monkeypatch.setattr(protocols, "sleep", nap)
+    monkeypatch.setattr(src, "fall_asleep", nap)
     experiment = EXPERIMENTS[name]
     features = features_file(tmp_path / "features.npz") if experiment.needs_features else None
     source = runner.Source(str(tmp_path), features)
