@@ -1,6 +1,7 @@
 """Files that are whole or not there: written to a temporary name, then renamed."""
 
 import os
+import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -25,9 +26,8 @@ def check_folder(name, folder, files=()):
     folder = Path(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with replacing(folder / "srcnb-write-test") as temporary:
-            temporary.touch()
-        (folder / "srcnb-write-test").unlink()
+        with tempfile.TemporaryFile(dir=folder):
+            pass
     except OSError as error:
         raise ValueError(
             f"{name} must be a folder that can be written, got {folder}: {error}"
