@@ -9,7 +9,7 @@ CVPR 2017; in the form of matlab's script, which differs from the paper in three
 - all samples are trained on with the protocol's loss, and distillation is optional.
 
 Not kept: the source leaves dropout on while it computes features and distillation targets, and
-rounds a class's share of the memory to the nearest, so that three tasks of it can overfill it.
+rounds a class's share of the memory to the nearest whole number, which can overfill it.
 """
 
 from functools import partial
