@@ -1,4 +1,5 @@
 import os
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -59,6 +60,11 @@ def features_file(path, n_classes=10, one_hot=False, save=np.savez):
     labels = np.eye(n_classes)[y] if one_hot else y[:, None] + 1
     save(path, **dict(train_x=x, train_y=labels, test_x=1.1 * x, test_y=labels))
     return path
+
+
+def heed_sigint():
+    """For a new process: Ctrl-C works in it, even where these tests run in the background."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @pytest.fixture

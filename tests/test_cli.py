@@ -6,6 +6,7 @@ import time
 
 import pandas as pd
 import pytest
+from conftest import heed_sigint
 
 from srcnb import cli, metrics
 
@@ -122,6 +123,7 @@ def test_ctrl_c_leaves_finished_seeds(tmp_path):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=heed_sigint,
     )
     csv = tmp_path / "results.csv"
     for _ in range(600):

@@ -1,6 +1,7 @@
 """`srcnb experiment`: the runner, and each experiment on data and networks small enough."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import features_file, images
+from conftest import features_file, heed_sigint, images
 
 from srcnb import cli, datasets, protocols, sleep
 from srcnb.experiments import EXPERIMENTS, runner
@@ -160,6 +161,17 @@ def damaged(tmp_path, change):
         (lambda text: text.replace("toy", "other"), "it is of experiment 'other', not 'toy'"),
         (lambda text: text[: text.rindex(",")], "its line 13 is not whole"),
         (lambda text: text + text.splitlines()[-1] + "\n", "its line 14 is there twice"),
+        (lambda text: re.sub(r",[0-9.]+,[0-9.]+\n$", ",5000,1\n", text), "line 13 has no accuracy"),
+        (lambda text: re.sub(r",[0-9.]+,[0-9.]+\n$", ",abc,1\n", text), "line 13 has no accuracy"),
+        (
+            lambda text: text.replace('toy,3,"x, y",0', 'toy,3,"x, y",-4'),
+            "line 11 has no whole seed",
+        ),
+        (lambda text: text.replace("toy,3,", "toy,8,"), "line 11 is of an unknown condition"),
+        (
+            lambda text: text + text.splitlines()[-1].replace('"x, y",0', '"x, y",1') + "\n",
+            "rows are missing of a 3, b x, y, seed 1",
+        ),
     ],
 )
 def test_damaged_results_are_not_resumed(tmp_path, change, message):
@@ -269,7 +281,10 @@ def test_interrupted(tmp_path):
         "sys.exit(cli.main(['experiment', 'toy', '--out', sys.argv[1]]))"
     )
     process = subprocess.Popen(
-        [sys.executable, "-c", code, tmp_path], stderr=subprocess.PIPE, text=True
+        [sys.executable, "-c", code, tmp_path],
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=heed_sigint,
     )
     while not (tmp_path / "toy.csv").exists():
         assert process.poll() is None

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from zlib import crc32
 
 import numpy as np
 
@@ -68,12 +69,17 @@ def run(experiment, source, seeds=None, out=".", resume=False):
     names = [f"{experiment.name}.csv", f"{experiment.name}.md"]
     folder = check_folder("--out", out, names)
     path, table_path = (folder / name for name in names)
+    if path.exists() and not resume:
+        raise ValueError(
+            f"{path} is there already; --resume goes on where it stopped, or choose another --out"
+        )
     keys = [*experiment.conditions[0], "seed"]
     # Every row says what it is of, so that nothing else can be resumed by mistake.
     identity = {"experiment": experiment.name}
     if experiment.needs_features:
-        identity["features"] = Path(source.features).name
-    finished = _read(path, identity, keys, resume)
+        features = Path(source.features)
+        identity["features"] = f"{features.name}, crc32 {crc32(features.read_bytes()):08x}"
+    finished = _read(path, identity, experiment.conditions) if path.exists() else None
     done = set() if finished is None else set(map(tuple, finished[keys].to_numpy()))
     runs = [(condition, seed) for seed in range(seeds) for condition in experiment.conditions]
     to_do = [(c, seed) for c, seed in runs if (*c.values(), seed) not in done]
@@ -104,37 +110,49 @@ def total_seconds(experiment, results):
     return results.groupby([*experiment.conditions[0], "seed"])["seconds"].first().sum()
 
 
-def _read(path, identity, keys, resume):
-    """The finished runs in the CSV, or None; nothing that could be wrong is taken over."""
+def _read(path, identity, conditions):
+    """The finished runs in the CSV; a file that is damaged or of something else is refused."""
     import pandas as pd
 
-    if not path.exists():
-        return None
-    if not resume:
-        raise ValueError(
-            f"{path} is there already; --resume goes on where it stopped, or choose another --out"
-        )
     try:
         finished = pd.read_csv(path)
     except ValueError as error:  # empty, or no text
         raise ValueError(f"{path} can't be resumed: {error}") from error
-    columns = [*identity, *keys, "accuracy", "seconds"]
+    condition = [*conditions[0]]
+    columns = [*identity, *condition, "seed", "accuracy", "seconds"]
     if not {*columns} <= set(finished.columns):
         raise ValueError(f"{path} must have columns {columns} to be resumed, got {[*finished]}")
     for column, value in identity.items():
         others = finished.loc[finished[column] != value, column]
         if len(others):
             raise ValueError(
-                f"{path} can't be resumed: it is of {column} {others.iloc[0]!r}, not {value!r}"
+                f"{path} can't be resumed: it is of {column} '{others.iloc[0]}', not '{value}'"
             )
-    what_is_measured = finished.columns.difference(["accuracy", "seconds"])
+    seed, accuracy, seconds = (
+        pd.to_numeric(finished[name], errors="coerce") for name in ("seed", "accuracy", "seconds")
+    )
+    known = {tuple(c.values()) for c in conditions}
+    what_is_measured = [name for name in finished if name not in ("accuracy", "seconds")]
     for what, wrong in (
-        ("is not whole", finished.isna().any(axis=1)),
-        ("is there twice", finished.duplicated(list(what_is_measured))),
+        ("is not whole", finished.isna().any(axis=1) | seconds.isna()),
+        ("has no accuracy from 0 to 100", ~accuracy.between(0, 100)),
+        ("has no whole seed from 0", ~((seed >= 0) & (seed % 1 == 0))),
+        (
+            "is of an unknown condition",
+            [tuple(c) not in known for c in finished[condition].to_numpy()],
+        ),
+        ("is there twice", finished.duplicated(what_is_measured)),
     ):
-        if wrong.any():
-            line = wrong.argmax() + 2  # from 1, after the header
+        if np.any(wrong):
+            line = np.argmax(wrong) + 2  # from 1, after the header
             raise ValueError(f"{path} can't be resumed: its line {line} {what}")
+    rows = finished.groupby([*condition, "seed"]).size()
+    short = rows[rows < rows.groupby(condition).transform("max")]
+    if len(short):
+        run = ", ".join(
+            f"{key} {value}" for key, value in zip(rows.index.names, short.index[0], strict=True)
+        )
+        raise ValueError(f"{path} can't be resumed: rows are missing of {run}")
     return finished
 
 
