@@ -16,7 +16,7 @@ def srcnb(*arguments, **options):
         [sys.executable, "-m", "srcnb", *map(str, arguments)],
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=900,
         **options,
     )
 
