@@ -9,8 +9,8 @@ Each line is measured in fresh processes, several of them, and gives the median:
   peak memory            of sleeps of 1,000 and 10,000 steps at 784-4000-4000-10, beyond what the
                          process had before (numba loaded), beside 1.2 × the weights + 64 MB
                          (only on Linux, which can reset a process's peak)
-  share of sleep         of one seed of src with the matlab preset, 125,000 steps of sleep: wall
-                         time in srcnb.sleep / all of it, data loaded (only with MNIST)
+  share of sleep         of one seed of src with the paper preset, 125,000 steps of sleep: wall
+                         time of the sleeps / all of it, data loaded (only with MNIST)
 """
 
 import argparse
@@ -21,8 +21,6 @@ import sys
 import numpy as np
 import pandas as pd
 from networks import to_text
-
-RUNS = 7
 
 IMPORT = """
 import time
@@ -55,7 +53,7 @@ def status(key):
 
 tiny = srcnb.MLP((8, 8, 8, 2), random_state=0)
 srcnb.sleep(tiny, numpy.full(8, 0.1), config(10), random_state=0)
-net = srcnb.MLP((784, 4000, 4000, 10), random_state=0)
+net = srcnb.MLP((784, {hidden}, {hidden}, 10), random_state=0)
 with open("/proc/self/clear_refs", "w") as file:
     file.write("5")
 before = status("VmRSS")
@@ -66,31 +64,32 @@ print((peak - before) / 1e6, sum(w.nbytes for w in net.weights) / 1e6)
 
 SHARE = """
 import sys, time
-from srcnb import datasets, experiment, protocols, tasks
-asleep = 0
-sleep = protocols.sleep
+from srcnb import datasets, presets, tasks
+from srcnb.methods.base import sleep_as_scheduled, train_and_sleep
+slept = 0
 
 def timed(*arguments):
-    global asleep
+    global slept
     start = time.perf_counter()
-    result = sleep(*arguments)
-    asleep += time.perf_counter() - start
-    return result
+    net = sleep_as_scheduled(*arguments)
+    slept += time.perf_counter() - start
+    return net
 
-protocols.sleep = timed
-protocol = protocols.get("matlab", "mnist")
+protocol = presets.paper()
 sequence = tasks.class_incremental(datasets.load("mnist", sys.argv[1]), 2, cap=protocol.cap)
 start = time.perf_counter()
-experiment.run_experiment(sequence, protocol, ["src"], 1)
-print(asleep, time.perf_counter() - start)
+for _ in train_and_sleep(sequence, protocol, 0, sleep=timed):
+    pass
+print(slept, time.perf_counter() - start)
 """
 
 
-def outputs(code, *arguments, runs=RUNS):
-    """Numbers that a program prints, as an array (runs, numbers)."""
+def outputs(code, processes, *arguments):
+    """Numbers that a program prints, as an array (processes, numbers)."""
     command = [sys.executable, "-c", code, *arguments]
     lines = [
-        subprocess.run(command, check=True, capture_output=True, text=True) for _ in range(runs)
+        subprocess.run(command, check=True, capture_output=True, text=True)
+        for _ in range(processes)
     ]
     return np.array([[float(x) for x in line.stdout.split()] for line in lines])
 
@@ -100,7 +99,10 @@ def main():
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--data-dir", default=os.environ.get("SRCNB_DATA"))
+    parser.add_argument("--hidden", type=int, default=4000, help="of the sleeps for peak memory")
+    parser.add_argument("--rounds", type=int, default=7, help="processes of each measurement")
     args = parser.parse_args()
+    few = min(args.rounds, 3)  # of those that take long
     rows = []
 
     def row(what, value, target):
@@ -108,22 +110,24 @@ def main():
 
     both, alone = zip(
         *(
-            [outputs(IMPORT.format(what), runs=1) for what in ("numpy, srcnb", "numpy")]
-            for _ in range(RUNS)
+            [outputs(IMPORT.format(what), 1) for what in ("numpy, srcnb", "numpy")]
+            for _ in range(args.rounds)
         ),
         strict=True,
     )
     row("import srcnb, over numpy (s)", float(np.median(np.subtract(both, alone))), "0.3")
-    outputs(FIRST_SLEEP, runs=1)  # warms numba's cache
-    row("first sleep, warm cache (s)", float(np.median(outputs(FIRST_SLEEP))), "1.5")
+    outputs(FIRST_SLEEP, 1)  # warms numba's cache
+    first = outputs(FIRST_SLEEP, args.rounds)
+    row("first sleep, warm cache (s)", float(np.median(first)), "1.5")
     for steps in (1000, 10000) if sys.platform == "linux" else ():
-        peak, weights = np.median(outputs(MEMORY.format(steps=steps), runs=3), axis=0)
+        code = MEMORY.format(steps=steps, hidden=args.hidden)
+        peak, weights = np.median(outputs(code, few), axis=0)
         target = f"{1.2 * weights + 64:.0f} (weights: {weights:.0f})"
         row(f"peak memory of {steps:,} steps (MB)", float(peak), target)
     if args.data_dir:
-        asleep, everything = outputs(SHARE, args.data_dir, runs=3).T
+        slept, everything = outputs(SHARE, few, args.data_dir).T
         what = f"share of sleep in a run of {np.median(everything):.0f} s"
-        row(what, float(np.median(asleep / everything)), "0.5")
+        row(what, float(np.median(slept / everything)), "0.5")
     print(to_text(pd.DataFrame(rows)))
 
 

@@ -32,7 +32,7 @@ import pandas as pd
 from networks import (
     STEPS,
     add_data_arguments,
-    fall_asleep,
+    cases_of,
     load_data,
     positive,
     threads,
@@ -40,7 +40,7 @@ from networks import (
 )
 from timing import in_turn
 
-from srcnb.asleep.simulate import Simulation
+from srcnb.spiking.simulate import Simulation
 
 try:
     import torch
@@ -51,12 +51,12 @@ COMPILE = ["cc", "-O3", "-march=native", "-ffast-math", "-fopenmp", "-shared", "
 TORCH_STEPS = {True: 4, False: 16}  # in a round, for networks above and below 10 million synapses
 
 
-def torch_steps(sleeper, n_steps, lean):
+def torch_steps(case, n_steps, lean):
     """Run steps with dense tensors: (seconds per step, spikes of layers 1 … L in all)."""
-    c = sleeper.config
-    weights = [torch.from_numpy(W.copy()) for W in sleeper.weights]
-    membranes = [torch.from_numpy(v.copy()) for v in sleeper.membranes]
-    inputs = torch.from_numpy(sleeper.spikes[:n_steps].astype(np.float32))
+    c = case.config
+    weights = [torch.from_numpy(W.copy()) for W in case.weights]
+    membranes = [torch.from_numpy(v.copy()) for v in case.membranes]
+    inputs = torch.from_numpy(case.spikes[:n_steps].astype(np.float32))
     counts = np.zeros(len(weights))
     start = time.perf_counter()
     with torch.no_grad():
@@ -77,24 +77,24 @@ def torch_steps(sleeper, n_steps, lean):
 
 
 def compile_c(folder):
-    """The function ``run`` of time_major.c, or None without a compiler."""
+    """The function ``run_steps`` of time_major.c, or None without a compiler."""
     if shutil.which("cc") is None:
         return None
     library = Path(folder) / "time_major.so"
     source = Path(__file__).with_name("time_major.c")
     subprocess.run([*COMPILE, source, "-o", library, "-lm"], check=True)
-    return ctypes.CDLL(str(library)).run
+    return ctypes.CDLL(str(library)).run_steps
 
 
-def c_steps(run, sleeper, n_steps):
+def c_steps(run_steps, case, n_steps):
     """Run steps in C: (seconds per step, membranes of layers 1 … L at the end)."""
-    c = sleeper.config
-    n = len(sleeper.weights)
-    weights = [W.copy() for W in sleeper.weights]
-    membranes = [v.copy() for v in sleeper.membranes]
-    spikes = [np.zeros(size, np.uint8) for size in sleeper.sizes]
-    inputs = np.ascontiguousarray(sleeper.spikes[:n_steps]).view(np.uint8)
-    active = np.empty(max(sleeper.sizes), np.int32)
+    c = case.config
+    n = len(case.weights)
+    weights = [W.copy() for W in case.weights]
+    membranes = [v.copy() for v in case.membranes]
+    spikes = [np.zeros(size, np.uint8) for size in case.sizes]
+    inputs = np.ascontiguousarray(case.spikes[:n_steps]).view(np.uint8)
+    active = np.empty(max(case.sizes), np.int32)
     constants = [np.array(values, np.float32) for values in (c.alpha, c.beta)]
 
     def addresses(arrays):
@@ -103,9 +103,9 @@ def c_steps(run, sleeper, n_steps):
     def pointer(array):
         return ctypes.c_void_p(array.ctypes.data)
 
-    sizes = np.array(sleeper.sizes, np.int32)
+    sizes = np.array(case.sizes, np.int32)
     start = time.perf_counter()
-    run(
+    run_steps(
         n,
         pointer(sizes),
         addresses(weights),
@@ -120,10 +120,10 @@ def c_steps(run, sleeper, n_steps):
     return (time.perf_counter() - start) / n_steps, membranes
 
 
-def check_peers(sleeper, peers, n_steps):
+def check_peers(case, peers, n_steps):
     """AssertionError unless each peer does what the kernel does, for a few steps."""
-    kernel = Simulation(sleeper.weights, sleeper.config, membranes=sleeper.membranes)
-    kernel.advance(sleeper.spikes[:n_steps])
+    kernel = Simulation(case.weights, case.config, membranes=case.membranes)
+    kernel.advance(case.spikes[:n_steps])
     counts = [count.sum() for count in kernel.spike_counts[1:]]
     for name, steps in peers.items():
         _, result = steps(n_steps)
@@ -137,19 +137,19 @@ def check_peers(sleeper, peers, n_steps):
             np.testing.assert_allclose(result, counts, rtol=1e-3, atol=1, err_msg=name)
 
 
-def measure(sleeper, run_c, threads, rounds):
+def measure(case, run_c, threads, rounds):
     """Rows of the table, one for each peer."""
-    few = TORCH_STEPS[sum(W.size for W in sleeper.weights) > 10_000_000]
+    few = TORCH_STEPS[sum(W.size for W in case.weights) > 10_000_000]
     peers, n_steps = {}, {}
     if torch is not None:
         torch.set_num_threads(threads)
         for name, lean in (("torch", False), ("torch, lean", True)):
-            peers[name] = partial(torch_steps, sleeper, lean=lean)
+            peers[name] = partial(torch_steps, case, lean=lean)
             n_steps[name] = few
     if run_c is not None:
-        peers["C"] = partial(c_steps, run_c, sleeper)
+        peers["C"] = partial(c_steps, run_c, case)
         n_steps["C"] = STEPS
-    check_peers(sleeper, peers, few)
+    check_peers(case, peers, few)
 
     def settled(steps):
         # The threads of the last one (BLAS, OpenMP) spin for a while after their work.
@@ -159,7 +159,7 @@ def measure(sleeper, run_c, threads, rounds):
     numba.set_num_threads(threads)
     seconds = in_turn(
         {
-            "kernel": partial(settled, sleeper.seconds_per_step),
+            "kernel": partial(settled, case.seconds_per_step),
             **{
                 name: partial(settled, lambda p=p, n=n_steps[name]: p(n_steps=n)[0])
                 for name, p in peers.items()
@@ -169,7 +169,7 @@ def measure(sleeper, run_c, threads, rounds):
     )
     for name in peers:
         yield {
-            "network": "-".join(map(str, sleeper.sizes)),
+            "network": "-".join(map(str, case.sizes)),
             "threads": threads,
             "peer": name,
             "peer ms/step": 1e3 * np.median(seconds[name]),
@@ -195,7 +195,7 @@ def main():
         data = load_data(args.data_dir)
         rows = []
         for hidden in args.hidden:
-            rows += measure(fall_asleep(data, hidden)(), run_c, args.threads, args.rounds)
+            rows += measure(cases_of(data, hidden)(), run_c, args.threads, args.rounds)
     print(f"{data.name}, {args.threads} threads, numba {numba.__version__}")
     if rows:
         print(to_text(pd.DataFrame(rows)))

@@ -4,8 +4,8 @@
 
 Both engines simulate the same 1024 steps of the same sleep, side by side in one run: networks
 trained on the first two tasks of MNIST (where --data-dir or SRCNB_DATA has it; of digits
-elsewhere), float32, with the constants of the torch preset (on digits: our own), after a warm-up of
-512 steps. Sweeps:
+elsewhere), float32, with the constants of the replica preset (on digits: our own), after a
+warm-up of 512 steps. Sweeps:
 
   size     each of --hidden, with 1 … all threads
   gate     each gate, at the middle size
@@ -28,28 +28,28 @@ import numpy as np
 import pandas as pd
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from networks import add_data_arguments, fall_asleep, load_data, positive, to_text
+from networks import add_data_arguments, cases_of, load_data, positive, to_text
 from roofline import Roofline
 from timing import in_turn
 
-from srcnb.asleep.config import GATES
-from srcnb.files import check_folder, replacing
+from srcnb.io import check_folder, replacing
+from srcnb.spiking.config import GATES
 
-RATES = (0.25, 0.5, 1, 2, 4)
+RATE_FACTORS = (0.25, 0.5, 1, 2, 4)
 WIDTHS = (400, 800, 2000, 8000)
 LARGE, SMALL_CAP = 4000, 1000
 FILES = ("bench_sleep.csv", "bench_sleep.png")
 
 
-def measure(sleeper, rounds, threads, **what):
+def measure(case, rounds, threads, **what):
     """Rows of the table, one for each number of threads; ``what`` are more columns."""
-    roofline = Roofline(sleeper.config.gate)
+    roofline = Roofline(case.config.gate)
 
     def kernel(n):
         numba.set_num_threads(n)
-        return sleeper.seconds_per_step()
+        return case.seconds_per_step()
 
-    reference = sleeper.seconds_per_step("reference")
+    reference = case.seconds_per_step("reference")
     time.sleep(0.2)  # BLAS threads spin for a while after their work
     seconds = in_turn(
         {
@@ -59,13 +59,13 @@ def measure(sleeper, rounds, threads, **what):
         },
         rounds,
     )
-    gathers, gates = sleeper.events()
+    gathers, gates = case.events()
     for n in threads:
         floor = (gathers * seconds["gather"] + gates * seconds["gate"]) / n
         yield {
             **what,
-            "hidden": sleeper.sizes[1],
-            "gate": sleeper.config.gate,
+            "hidden": case.sizes[1],
+            "gate": case.config.gate,
             "threads": n,
             "reference ms/step": 1e3 * reference,
             "ms/step": 1e3 * np.median(seconds[n]),
@@ -78,14 +78,14 @@ def measure(sleeper, rounds, threads, **what):
         }
 
 
-def run(data, hidden, widths, rounds):
+def sweeps(data, hidden, widths, rounds):
     """All sweeps as one DataFrame, tidy: one row per sweep, sleep and number of threads."""
-    threads = range(1, numba.config.NUMBA_NUM_THREADS + 1)
+    all_threads = range(1, numba.config.NUMBA_NUM_THREADS + 1)
     middle = sorted(hidden)[len(hidden) // 2]
     rows = []
     for n in sorted({*hidden, *widths}):
-        sleeper = fall_asleep(data, n, SMALL_CAP if n > LARGE else None)
-        base = list(measure(sleeper(), rounds, threads if n in hidden else [1], rate=1.0))
+        case = cases_of(data, n, SMALL_CAP if n > LARGE else None)
+        base = list(measure(case(), rounds, all_threads if n in hidden else [1], rate=1.0))
         # Measured once, it stands in every sweep that it belongs to.
         rows += [{"sweep": "size", **row} for row in base if n in hidden]
         rows += [{"sweep": "width", **base[0]}]
@@ -94,13 +94,11 @@ def run(data, hidden, widths, rounds):
         own_gate = base[0]["gate"]
         for gate in GATES:
             other = (
-                [base[0]]
-                if gate == own_gate
-                else measure(sleeper(gate=gate), rounds, [1], rate=1.0)
+                [base[0]] if gate == own_gate else measure(case(gate=gate), rounds, [1], rate=1.0)
             )
             rows += [{"sweep": "gate", **row} for row in other]
-        for rate in RATES:
-            other = [base[0]] if rate == 1 else measure(sleeper(rate), rounds, [1], rate=rate)
+        for rate in RATE_FACTORS:
+            other = [base[0]] if rate == 1 else measure(case(rate), rounds, [1], rate=rate)
             rows += [{"sweep": "rate", **row} for row in other]
     table = pd.DataFrame(rows)
     order = table["sweep"].map(["size", "gate", "rate", "width"].index)
@@ -179,9 +177,9 @@ def main():
     parser.add_argument("--widths", type=positive, nargs="*", default=WIDTHS)
     parser.add_argument("--out", default=".", help="folder for the CSV and the picture")
     args = parser.parse_args()
-    out = check_folder("--out", args.out, FILES)
+    out = check_folder("out", args.out, FILES)
     data = load_data(args.data_dir)
-    table = run(data, args.hidden, args.widths, args.rounds)
+    table = sweeps(data, args.hidden, args.widths, args.rounds)
     with replacing(out / FILES[0]) as temporary:
         table.to_csv(temporary, index=False)
     title = f"{data.name}, {os.cpu_count()} cores, numba {numba.__version__}"

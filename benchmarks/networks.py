@@ -9,9 +9,10 @@ import numba
 import numpy as np
 
 import srcnb
-from srcnb import datasets, protocols, tasks
-from srcnb.asleep.dreams import poisson_spikes
-from srcnb.asleep.simulate import Simulation
+from srcnb import datasets, presets, tasks
+from srcnb.methods.base import train_and_sleep
+from srcnb.spiking.inputs import poisson_spikes
+from srcnb.spiking.simulate import Simulation
 
 WARM_UP = 512
 STEPS = 1024
@@ -63,8 +64,8 @@ def to_text(table):
 
 
 @dataclass
-class Sleeper:
-    """A network fast asleep: where a timing starts, and the spikes that it gets.
+class Case:
+    """A sleep to be timed: where the timing starts, and the spikes that come in.
 
     Attributes
     ----------
@@ -82,44 +83,51 @@ class Sleeper:
 
     def seconds_per_step(self, engine="numba", n_steps=STEPS):
         """Run the first steps with ``engine`` and time them, without the copy of the weights."""
-        sleep = Simulation(self.weights, self.config, engine, membranes=self.membranes)
+        simulation = Simulation(self.weights, self.config, engine, membranes=self.membranes)
         start = time.perf_counter()
-        sleep.advance(self.spikes[:n_steps])
+        simulation.advance(self.spikes[:n_steps])
         return (time.perf_counter() - start) / n_steps
 
     def events(self):
         """(weights gathered, gates evaluated) per step."""
-        sleep = Simulation(self.weights, self.config, membranes=self.membranes)
-        sleep.advance(self.spikes)
-        spikes = [int(count.sum()) / len(self.spikes) for count in sleep.spike_counts]
+        simulation = Simulation(self.weights, self.config, membranes=self.membranes)
+        simulation.advance(self.spikes)
+        spikes = [int(count.sum()) / len(self.spikes) for count in simulation.spike_counts]
         gathers = sum(n * n_post for n, n_post in zip(spikes[:-1], self.sizes[1:], strict=True))
         gates = sum(n * n_pre for n, n_pre in zip(spikes[1:], self.sizes[:-1], strict=True))
         return gathers, gates
 
 
-def fall_asleep(data, hidden, cap=None):
-    """Train a network on two tasks, with the constants of the torch preset (on digits: our own).
+def cases_of(data, hidden, cap=None):
+    """Train a network on two tasks, with the replica's protocol (on digits: our own).
 
-    Returns a function of changes to its SleepConfig, and a factor for max_rate, that gives a
-    Sleeper. ``cap``: training samples per task (default: the protocol's).
+    Returns a function of a factor for max_rate and changes to the SleepConfig, that gives a Case.
+    ``cap``: training samples per task (default: the protocol's).
     """
-    protocol = protocols.get(None if data.name == "digits" else "torch", data.name)
-    protocol = replace(protocol, hidden=(hidden, hidden))
+    protocol = presets.get(None if data.name == "digits" else "replica", data.name)
+    # Its one sleep, after both tasks, is not run but handed out.
+    protocol = replace(
+        protocol, hidden=(hidden, hidden), schedule=replace(protocol.schedule, every=0)
+    )
     first_two = tasks.class_incremental(data, cap=cap or protocol.cap)[:2]
-    net = protocol.new_network(first_two, 0)
-    night = protocol.new_night()
-    for task in first_two:
-        net.fit(task.X, task.y, **protocol.training)
-        night.learn(task)
+    due = []
 
-    def sleeper(rate=1.0, **changes):
-        config = night.config(net, stage=2)
-        config = replace(config, max_rate=rate * config.max_rate, **changes)
+    def hand_out(state, net, stage, random_state):
+        due.append((net, state.sleep_input, state.config(net, stage)))
+        return net
+
+    for _ in train_and_sleep(first_two, protocol, 0, sleep=hand_out):
+        pass
+    [(net, sleep_input, config)] = due
+
+    def case(rate=1.0, **changes):
+        changed = replace(config, max_rate=rate * config.max_rate, **changes)
         rng = np.random.default_rng(0)
-        rates = night.dream.rates(WARM_UP + STEPS, rng)
-        spikes = poisson_spikes(rates, rng.random(rates.shape, dtype=np.float32), config)
-        warm = Simulation(net.weights, config)
+        intensities = sleep_input.draw(WARM_UP + STEPS, rng)
+        uniforms = rng.random(intensities.shape, dtype=np.float32)
+        spikes = poisson_spikes(intensities, uniforms, changed)
+        warm = Simulation(net.weights, changed)
         warm.advance(spikes[:WARM_UP])
-        return Sleeper(net.layer_sizes, config, warm.weights, warm.membranes, spikes[WARM_UP:])
+        return Case(net.layer_sizes, changed, warm.weights, warm.membranes, spikes[WARM_UP:])
 
-    return sleeper
+    return case

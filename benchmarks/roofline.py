@@ -9,7 +9,7 @@ import time
 import numpy as np
 from numba import njit
 
-from srcnb.asleep import kernel
+from srcnb.spiking import kernel
 
 ROW = 4000  # float32: 16 kB, half of a common L1
 EVENTS = 2048

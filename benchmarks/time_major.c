@@ -1,5 +1,5 @@
 /* A sleep as one would write it in C: step after step, layer after layer, the layer's neurons shared
-   out to the threads. The same equations as srcnb/asleep/reference.py, without inhibition, with the
+   out to the threads. The same equations as srcnb/spiking/reference.py, without inhibition, with the
    logistic gate; it gathers the weights of active synapses only, as the kernel does. */
 #include <math.h>
 #include <string.h>
@@ -29,7 +29,7 @@ static void run_layer(int n_pre, int n_post, float *W, float *v, const unsigned 
 }
 
 /* sizes: n_layers + 1; spikes: n_layers + 1 buffers of sizes[l] bytes; active: room for the widest. */
-void run(int n_layers, const int *sizes, float **weights, float **membranes,
+void run_steps(int n_layers, const int *sizes, float **weights, float **membranes,
          unsigned char **spikes, int *active, const float *alpha, const float *beta, float decay,
          float inc, float dec, int n_steps, const unsigned char *input)
 {

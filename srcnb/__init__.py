@@ -5,26 +5,34 @@ Krishnan, Ramyaa, Bazhenov, Nature Communications 2022, doi 10.1038/s41467-022-3
 """
 
 from srcnb._version import __version__
-from srcnb.asleep.config import SleepConfig
-from srcnb.asleep.dreams import MeanDream, RunDream, SampleDream, SquareDream, poisson_spikes
-from srcnb.asleep.night import SilentLayerWarning, SleepReport, sleep
-from srcnb.asleep.scaling import alpha_factors
-from srcnb.asleep.simulate import SimulationResult, simulate
+from srcnb.low_rank import load
 from srcnb.mlp import MLP, Gradients
+from srcnb.spiking.config import SleepConfig
+from srcnb.spiking.conversion import alpha_factors
+from srcnb.spiking.inputs import (
+    MeanInput,
+    PatchInput,
+    SampleInput,
+    SegmentInput,
+    SleepInput,
+    poisson_spikes,
+)
+from srcnb.spiking.simulate import SilentLayerWarning, SleepResult, simulate, sleep
 
 __all__ = [
     "MLP",
     "Gradients",
-    "MeanDream",
-    "RunDream",
-    "SampleDream",
+    "MeanInput",
+    "PatchInput",
+    "SampleInput",
+    "SegmentInput",
     "SilentLayerWarning",
-    "SimulationResult",
     "SleepConfig",
-    "SleepReport",
-    "SquareDream",
+    "SleepInput",
+    "SleepResult",
     "__version__",
     "alpha_factors",
+    "load",
     "poisson_spikes",
     "simulate",
     "sleep",

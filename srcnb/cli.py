@@ -3,25 +3,29 @@
 import argparse
 import sys
 from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from srcnb._version import __version__
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 EPILOG = """\
 examples:
   srcnb run                              five seeds on digits; no download, under a minute
-  srcnb run --dataset mnist --preset matlab
+  srcnb run --dataset mnist --preset paper
                                          the paper's own protocol (a few minutes)
   srcnb run --methods src --sleep-every 5
                                          one sleep only, after five tasks
 """
 
 
-def build_parser():
+def build_parser() -> argparse.ArgumentParser:
     """The argument parser of the program."""
     # Not imported at the top, so that --help and --version answer at once.
     from srcnb.datasets import NAMES
     from srcnb.methods import METHODS
-    from srcnb.protocols import PRESETS
+    from srcnb.presets import PRESETS
 
     parser = argparse.ArgumentParser(
         prog="srcnb",
@@ -53,15 +57,16 @@ def build_parser():
     run.add_argument(
         "--preset",
         choices=PRESETS,
-        help="a published protocol, for 28×28 images: torch (constant gains, 4000 hidden units a"
-        " layer) or matlab (the paper's own, 1200); without it srcnb's own protocol",
+        help="a published protocol, for 28×28 images: paper (its authors' code, 1200 hidden units a"
+        " layer) or replica (in PyTorch, 4000); without it srcnb's own protocol",
     )
     run.add_argument(
         "--hidden",
-        nargs=2,
+        nargs="+",
         type=int,
         metavar="N",
-        help="sizes of the two hidden layers (default: the protocol's)",
+        help="sizes of the hidden layers (default: the protocol's; the methods with sleep need as"
+        " many as its constants are for, two)",
     )
     run.add_argument(
         "--methods",
@@ -92,7 +97,7 @@ def build_parser():
     return parser
 
 
-def _add_experiment_parser(commands):
+def _add_experiment_parser(commands: Any) -> None:
     experiment = commands.add_parser(
         "experiment",
         help="repeat a published experiment; without a name, list them",
@@ -125,20 +130,20 @@ def _add_experiment_parser(commands):
     experiment.set_defaults(call=experiment_command)
 
 
-def experiment_command(args):
+def experiment_command(args: argparse.Namespace) -> int:
     """``srcnb experiment``: returns the exit status."""
-    from srcnb.checks import check_choice
     from srcnb.experiments import EXPERIMENTS, runner
 
     if args.name is None:
         for experiment in EXPERIMENTS.values():
             print(f"{experiment.name:16} {experiment.summary} ({experiment.seeds} seeds)")
         return 0
-    check_choice("NAME", args.name, EXPERIMENTS)
+    if args.name not in EXPERIMENTS:
+        raise ValueError(f"NAME must be one of {', '.join(EXPERIMENTS)}; got {args.name!r}")
     source = runner.Source(args.data_dir, args.features)
     experiment = EXPERIMENTS[args.name]
     try:
-        results, path, table_path = runner.run(
+        results, path, table_path = runner.run_experiment(
             experiment, source, args.seeds, args.out, args.resume
         )
     except KeyboardInterrupt:
@@ -152,28 +157,32 @@ def experiment_command(args):
     return 0
 
 
-def run_command(args):
+def run_command(args: argparse.Namespace) -> int:
     """``srcnb run``: returns the exit status."""
-    from srcnb import datasets, experiment, files, metrics, plotting, protocols, tasks
+    from srcnb import datasets, io, metrics, plotting, presets, tasks
+    from srcnb.experiments.runner import compare_methods
+    from srcnb.methods import SLEEPING
 
     # Whatever may be wrong is found out here, before the first minute of training.
-    protocol = protocols.get(args.preset, args.dataset)
+    protocol = presets.get(args.preset, args.dataset)
     if args.hidden:
         protocol = replace(protocol, hidden=tuple(args.hidden))
-    protocol = replace(protocol, sleep_every=args.sleep_every)
-    out = files.check_folder("--out", args.out, ["results.csv", "results.png"])
+    protocol = replace(protocol, schedule=replace(protocol.schedule, every=args.sleep_every))
+    if SLEEPING & set(args.methods):
+        protocol.check_sleeps()
+    out = io.check_folder("out", args.out, ["results.csv", "results.png"])
     data = datasets.load(args.dataset, args.data_dir)
     sequence = tasks.class_incremental(data, groups=2, cap=protocol.cap)
 
-    finished = []
+    finished: list[tuple[str, int]] = []
 
-    def save(results):
-        with files.replacing(out / "results.csv") as temporary:
+    def save(results: "pd.DataFrame") -> None:
+        with io.replacing(out / "results.csv") as temporary:
             results.to_csv(temporary, index=False)
         finished[:] = dict.fromkeys(zip(results["method"], results["seed"], strict=True))
 
     try:
-        results = experiment.run_experiment(sequence, protocol, args.methods, args.seeds, save)
+        results = compare_methods(sequence, protocol, args.methods, args.seeds, save)
     except KeyboardInterrupt:
         where = f"; they are in {out / 'results.csv'}" if finished else ""
         print(f"\ninterrupted after {len(finished)} finished runs{where}", file=sys.stderr)
@@ -189,26 +198,35 @@ def run_command(args):
     return 0
 
 
-def main(argv=None):
+def main(argv: list[str] | None = None) -> int:
     """Run the program; returns the exit status (2 for bad input)."""
     for stream in (sys.stdout, sys.stderr):  # a terminal without ± must not lose the table
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
     args = build_parser().parse_args(argv)
     try:
-        return args.call(args)
+        return int(args.call(args))
     except KeyboardInterrupt:
         print("\ninterrupted", file=sys.stderr)
         return 130
-    except BrokenPipeError:  # such as "| head": nobody reads on
+    except BrokenPipeError:  # such as "| head": no reader is left
         sys.stderr.close()
         return 1
     except (ValueError, TypeError, OSError, OverflowError) as error:
-        print(f"srcnb {args.command}: error: {error}", file=sys.stderr)
+        print(f"srcnb {args.command}: error: {_in_options(str(error), args)}", file=sys.stderr)
         return 2
 
 
-def _sleep_every(text):
+def _in_options(message: str, args: argparse.Namespace) -> str:
+    """An error of the library, with the option in place of the parameter that it begins with."""
+    parameter = message.split(maxsplit=1)[0] if message else ""
+    option = {"features_file": "features"}.get(parameter, parameter)
+    if not hasattr(args, option):
+        return message
+    return f"--{option.replace('_', '-')}{message.removeprefix(parameter)}"
+
+
+def _sleep_every(text: str) -> int:
     if text == "end":
         return 0
     try:

@@ -1,15 +1,16 @@
-"""Data sets by name (digits, MNIST, Fashion-MNIST) or from a file of features."""
+"""Dataset, and data sets by name (digits, MNIST, Fashion-MNIST) or from a file of features."""
 
 import gzip
 import os
 import struct
 import zlib
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from srcnb.checks import check_array, check_choice
-from srcnb.tasks import Dataset
+from srcnb.validation import DTYPES, Array, check_array, check_choice, check_int, check_labels
 
 # Name → (the folder of its IDX files, its name on OpenML).
 MNISTS = {
@@ -23,7 +24,56 @@ FEATURE_ARRAYS = ("train_x", "train_y", "test_x", "test_y")
 _N_TRAIN, _N_PIXELS = 60_000, 784
 
 
-def load(name="digits", data_dir=None):
+@dataclass(frozen=True)
+class Dataset:
+    """Samples with labels 0 … n_classes - 1, split into training and test.
+
+    The features may have any scale, but a sleep input takes intensities in [0, 1] only.
+
+    Attributes
+    ----------
+    name : str
+    X, X_test : (n, n_features) float arrays; of other types than float32 and float64: float32
+    y, y_test : (n,) int arrays
+    n_classes : int
+    shape : (rows, columns) of the images, or None for feature vectors
+    """
+
+    name: str
+    X: Array
+    y: Array
+    X_test: Array
+    y_test: Array
+    n_classes: int
+    shape: tuple[int, int] | None = None
+
+    def __post_init__(self) -> None:
+        check_int("n_classes", self.n_classes, low=2)
+        for part in ("", "_test"):
+            X = np.asarray(getattr(self, f"X{part}"))
+            X = check_array(f"X{part}", X, 2, X.dtype if X.dtype in DTYPES else np.float32)
+            y = check_labels(f"y{part}", getattr(self, f"y{part}"), len(X), self.n_classes)
+            object.__setattr__(self, f"X{part}", X)
+            object.__setattr__(self, f"y{part}", y)
+        if self.X.shape[1] != self.X_test.shape[1]:
+            raise ValueError(
+                f"X_test must have {self.X.shape[1]} columns like X, got {self.X_test.shape[1]}"
+            )
+
+    def validation_split(self, fraction: float = 0.25, random_state: int = 0) -> "Dataset":
+        """The same data set without its test part: a stratified share of X is held out instead.
+
+        For choosing hyper-parameters, which must never see the test set.
+        """
+        from sklearn.model_selection import train_test_split
+
+        X, X_test, y, y_test = train_test_split(
+            self.X, self.y, test_size=fraction, stratify=self.y, random_state=random_state
+        )
+        return replace(self, X=X, y=y, X_test=X_test, y_test=y_test)
+
+
+def load(name: str = "digits", data_dir: str | os.PathLike[str] | None = None) -> Dataset:
     """Load a Dataset, its features scaled to [0, 1], float32.
 
     Parameters
@@ -55,7 +105,7 @@ def load(name="digits", data_dir=None):
     return Dataset(name, X, y, X_test, y_test, n_classes=10, shape=(28, 28))
 
 
-def load_features(path):
+def load_features(path: str | os.PathLike[str]) -> Dataset:
     """Load a Dataset of feature vectors from a file, such as CIFAR10's or CUB200's.
 
     Parameters
@@ -63,8 +113,7 @@ def load_features(path):
     path : a .npz file, or a .mat file up to version 7.2, with arrays
         ``train_x`` (n, n_features), ``test_x``, ``train_y`` and ``test_y``. Labels are numbers
         from 0 or from 1, of shape (n,) or (n, 1), or one-hot, (n, n_classes), both in the same
-        way. Features must not be negative. They are divided by the largest of the training set,
-        which the Dataset has as ``scale``; test features above that largest are cut to 1.
+        way. Features must not be negative, and are left as they are.
 
     Raises
     ------
@@ -75,7 +124,7 @@ def load_features(path):
     """
     path = Path(path)
     if not path.is_file():
-        raise FileNotFoundError(f"no such file of features (--features): {path}")
+        raise FileNotFoundError(f"no such file of features: {path}")
     arrays = _read_arrays(path)
     missing = [name for name in FEATURE_ARRAYS if name not in arrays]
     if missing:
@@ -88,24 +137,15 @@ def load_features(path):
             raise ValueError(f"{name} of {path} must not be empty, got shape {features.shape}")
         if features.min() < 0:
             raise ValueError(f"{name} of {path} must not be negative, got {features.min()}")
-    largest = X.max()
-    if not largest > 0:
+    if not X.max() > 0:
         raise ValueError(
-            f"train_x of {path} must hold a positive feature, its largest is {largest}"
+            f"train_x of {path} must hold a positive feature, its largest is {X.max()}"
         )
     y, y_test = _labels(path, arrays, (len(X), len(X_test)))
-    return Dataset(
-        path.stem,
-        X / largest,
-        y,
-        np.minimum(X_test / largest, 1),
-        y_test,
-        int(max(y.max(), y_test.max())) + 1,
-        scale=float(largest),
-    )
+    return Dataset(path.stem, X, y, X_test, y_test, int(max(y.max(), y_test.max())) + 1)
 
 
-def _read_arrays(path):
+def _read_arrays(path: Path) -> dict[str, Any]:
     from scipy.io import loadmat
 
     readers = {".npz": lambda path: dict(np.load(path)), ".mat": loadmat}
@@ -117,7 +157,7 @@ def _read_arrays(path):
         raise ValueError(f"{path} can't be read as a {path.suffix} file: {error}") from error
 
 
-def _labels(path, arrays, lengths):
+def _labels(path: Path, arrays: dict[str, Any], lengths: tuple[int, int]) -> list[Array]:
     """Labels of both parts as (n,) ints from 0, from one-hot rows or from numbers."""
     names = ("train_y", "test_y")
     parts = [np.asarray(arrays[name]) for name in names]
@@ -146,7 +186,7 @@ def _labels(path, arrays, lengths):
     return [y - first for y in numbers]
 
 
-def read_idx(path, n_dims):
+def read_idx(path: str | os.PathLike[str], n_dims: int) -> Array:
     """Read a gzipped IDX file of unsigned bytes (the format of MNIST) with ``n_dims`` dimensions.
 
     The header is big-endian: two zero bytes, the type (8: unsigned byte), the number of
@@ -173,7 +213,7 @@ def read_idx(path, n_dims):
     return np.frombuffer(raw, np.uint8, offset=header).reshape(shape)
 
 
-def _digits():
+def _digits() -> Dataset:
     from sklearn.datasets import load_digits
     from sklearn.model_selection import train_test_split
 
@@ -185,7 +225,7 @@ def _digits():
     return Dataset("digits", X, y, X_test, y_test, n_classes=10, shape=(8, 8))
 
 
-def _from_folder(folder):
+def _from_folder(folder: Path) -> list[Array]:
     parts = []
     for prefix in ("train", "t10k"):
         for kind, n_dims in (("images-idx3", 3), ("labels-idx1", 1)):
@@ -207,18 +247,18 @@ def _from_folder(folder):
     return parts
 
 
-def _from_openml(name):
+def _from_openml(name: str) -> list[Array]:
     from sklearn.datasets import fetch_openml
 
     try:
         X, y = fetch_openml(name, version=1, return_X_y=True, as_frame=False)
     except OSError as error:
         raise ConnectionError(
-            f"could not fetch {name} from OpenML ({error}); set --data-dir or SRCNB_DATA to a"
+            f"could not fetch {name} from OpenML ({error}); set data_dir or SRCNB_DATA to a"
             " folder with the IDX files instead"
         ) from error
     if X.shape != (70_000, _N_PIXELS):
         raise ValueError(f"OpenML's {name} must have shape (70000, {_N_PIXELS}), got {X.shape}")
     y = y.astype(np.int64)
     # OpenML keeps the original order: the 60,000 training images come first.
-    return X[:_N_TRAIN], y[:_N_TRAIN], X[_N_TRAIN:], y[_N_TRAIN:]
+    return [X[:_N_TRAIN], y[:_N_TRAIN], X[_N_TRAIN:], y[_N_TRAIN:]]

@@ -1,14 +1,20 @@
 """A low-rank MLP: each layer's weights are a product of two thin factors, and so is what it learns.
 
 W_l = B_l·A_l with A_l (rank, n_{l-1}) and B_l (n_l, rank): an input goes through A_l first.
+``load`` is here because it makes networks of both kinds.
 """
 
 import copy
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from srcnb.checks import check_int, check_list, check_weights
+from srcnb import sgd
+from srcnb.io import PathLike, read_network, read_state_dict
 from srcnb.mlp import MLP, Gradients
+from srcnb.validation import Array, ArrayLike, check_int, check_list, check_weights
 
 
 class LowRankMatrix:
@@ -27,51 +33,51 @@ class LowRankMatrix:
 
     __array_ufunc__ = None  # so that NumPy leaves x @ M to __rmatmul__
 
-    def __init__(self, A, B):
+    def __init__(self, A: Array, B: Array) -> None:
         self.A = A
         self.B = B
 
     @property
-    def shape(self):
+    def shape(self) -> tuple[int, int]:
         """(n_post, n_pre)."""
         return len(self.B), self.A.shape[1]
 
     @property
-    def rank(self):
+    def rank(self) -> int:
         """Width of the bottleneck; the rank of the matrix is at most this."""
         return len(self.A)
 
     @property
-    def dtype(self):
+    def dtype(self) -> np.dtype[Any]:
         """The dtype of the factors."""
         return self.A.dtype
 
     @property
-    def T(self):
+    def T(self) -> "LowRankMatrix":
         """The transpose, AᵀBᵀ."""
         return LowRankMatrix(self.B.T, self.A.T)
 
-    def copy(self):
+    def copy(self) -> "LowRankMatrix":
         """A matrix with factors of its own."""
         return LowRankMatrix(self.A.copy(), self.B.copy())
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.B)
 
-    def __array__(self, dtype=None, copy=None):
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
         return np.asarray(self.B @ self.A, dtype)
 
-    def __rmatmul__(self, x):
-        return (x @ self.B) @ self.A
+    def __rmatmul__(self, x: Array) -> Array:
+        return np.asarray((x @ self.B) @ self.A)
 
-    def __add__(self, other):
+    def __add__(self, other: "LowRankMatrix") -> "LowRankMatrix":
         return LowRankMatrix(np.vstack([self.A, other.A]), np.hstack([self.B, other.B]))
 
-    def __truediv__(self, number):
+    def __truediv__(self, number: float) -> "LowRankMatrix":
         return LowRankMatrix(self.A, self.B / number)
 
-    def __pow__(self, exponent):
-        return np.asarray(self) ** exponent  # element by element: MLP.loss's L2 term
+    def __pow__(self, exponent: float) -> Array:
+        return np.asarray(np.asarray(self) ** exponent)  # element by element: MLP.loss's L2 term
 
 
 class LowRankMLP(MLP):
@@ -80,7 +86,7 @@ class LowRankMLP(MLP):
     Nothing lies between A_l and B_l; relu, dropout, output and loss are those of
     :class:`srcnb.MLP`, as are ``activations``, ``predict``, ``loss`` and ``fit`` (which takes no
     ``regularizer`` here). A batch costs O(rank·(n_l + n_{l-1})) per sample and layer. Counterpart
-    of torch's low-rank network, which has rank 10.
+    of the replica's low-rank network, which has rank 10.
 
     Parameters
     ----------
@@ -92,7 +98,7 @@ class LowRankMLP(MLP):
         Biases b_l, which start at 0.
     **options
         dropout, output, dtype, init, inverted_dropout, l2 and random_state, as in MLP. ``init`` is
-        for A_l, while B_l is always uniform in ±1/sqrt(rank): with "torch" each factor starts as a
+        for A_l, while B_l is always uniform in ±1/sqrt(rank): with "fan_in" each factor starts as a
         layer of its own does. ``l2`` penalizes B_l·A_l.
 
     Attributes
@@ -101,7 +107,9 @@ class LowRankMLP(MLP):
     biases : list of (n_l,) arrays, or None
     """
 
-    def __init__(self, layer_sizes, rank=10, *, bias=False, **options):
+    def __init__(
+        self, layer_sizes: Sequence[int], rank: int = 10, *, bias: bool = False, **options: Any
+    ) -> None:
         sizes = check_list("layer_sizes", layer_sizes)
         rank = check_int("rank", rank, low=1)
         # A_l starts as the weights of a layer from n_{l-1} to rank units.
@@ -116,7 +124,9 @@ class LowRankMLP(MLP):
             self.biases = [np.zeros(n, self.dtype) for n in sizes[1:]]
 
     @classmethod
-    def from_arrays(cls, factors, biases=None, **options):
+    def from_arrays(  # type: ignore[override] # pairs of factors in place of weights
+        cls, factors: Any, biases: Any = None, **options: Any
+    ) -> "LowRankMLP":
         """A network with the given factors, copied.
 
         ``factors`` is a list of pairs (A_l, B_l) of shapes (rank_l, n_{l-1}) and (n_l, rank_l), all
@@ -135,23 +145,20 @@ class LowRankMLP(MLP):
         return net
 
     @property
-    def factors(self):
+    def factors(self) -> list[tuple[Array, Array]]:
         """List over layers 1 … L of pairs (A_l, B_l): the arrays themselves, not copies."""
         return [(w.A, w.B) for w in self.weights]
 
-    def to_mlp(self):
+    def to_mlp(self) -> MLP:
         """The dense MLP with the weights B_l·A_l, and the same biases, options and random state."""
         return MLP.from_arrays(
             self.weights,
             self.biases,
-            dropout=self.dropout,
-            output=self.output,
-            inverted_dropout=self.inverted_dropout,
-            l2=self.l2,
             random_state=copy.deepcopy(self._rng),
+            **self.options,
         )
 
-    def with_weights(self, weights):
+    def with_weights(self, weights: Sequence[Any]) -> MLP:
         """A copy of this network with other weights, which it takes over without copying them.
 
         Dense ``weights`` (of a slept network, say) make it a dense MLP. Momentum is kept as long
@@ -165,11 +172,11 @@ class LowRankMLP(MLP):
             net._velocity = None
         return net
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         ranks = sorted({w.rank for w in self.weights})
         return f"LowRank{super().__repr__()[:-1]}, rank={', '.join(map(str, ranks))})"
 
-    def gradients(self, X, y, masks=None):
+    def gradients(self, X: ArrayLike, y: ArrayLike, masks: Any = None) -> Gradients:
         """Gradients of one batch: ``Gradients(weights, biases)``; parameters as in MLP.gradients.
 
         ``weights`` is a list of pairs (∂loss/∂A_l, ∂loss/∂B_l), shaped like ``factors``.
@@ -179,11 +186,11 @@ class LowRankMLP(MLP):
         pairs = list(zip(flat[:n:2], flat[1:n:2], strict=True))
         return Gradients(pairs, None if self.biases is None else flat[n:])
 
-    def _gradients(self, X, y, masks, scale):
+    def _gradients(self, X: Array, y: Array, masks: Any, scale: float) -> list[Array]:
         """scale · gradients, in the order of _parameters()."""
         l2 = self.dtype.type(scale * self.l2)
-        d_factors = []
-        d_biases = []
+        d_factors: list[Array] = []
+        d_biases: list[Array] = []
         for layer, delta, a_pre in self._backward(X, y, masks, scale / len(X)):
             # Chain rule, with G = deltaᵀ·a_pre + l2·B·A the gradient of the dense weights:
             # ∂A = Bᵀ·G and ∂B = G·Aᵀ, multiplied in the order that never forms G.
@@ -197,15 +204,72 @@ class LowRankMLP(MLP):
             d_biases = [delta.sum(axis=0), *d_biases]
         return d_factors + (d_biases if self.biases is not None else [])
 
-    def _sgd_step(self, X, y, rate, momentum, buffer, regularizer):
-        if regularizer is not None:
-            raise TypeError(f"regularizer must be None for a low-rank MLP, got {regularizer!r}")
+    def _sgd_step(self, X: Array, y: Array, update: sgd.Update, velocity: list[Array]) -> None:
+        if update.regularizer is not None:
+            raise TypeError(
+                f"regularizer must be None for a low-rank MLP, got {update.regularizer!r}"
+            )
         masks = self._draw_masks(len(X)) if self.dropout else None
-        gradients = self._gradients(X, y, masks, rate)
-        for p, v, gradient in zip(self._parameters(), self._velocity, gradients, strict=True):
-            v *= momentum
-            v += gradient
-            p -= v
+        gradients = self._gradients(X, y, masks, update.learning_rate)
+        for p, v, gradient in zip(self._parameters(), velocity, gradients, strict=True):
+            update.parameter(p, v, gradient)
 
-    def _parameters(self):
+    def _parameters(self) -> list[Array]:
         return [f for pair in self.factors for f in pair] + (self.biases or [])
+
+
+def load(path: PathLike, **options: Any) -> MLP:
+    """A network from a file: one that ``net.save`` wrote, or weights exported elsewhere.
+
+    Parameters
+    ----------
+    path : file of ``MLP.save`` (or of a LowRankMLP, which comes back as one); or, if its name ends
+        with ".safetensors", a state dict of linear layers, NAME.weight (n_l, n_{l-1}) and
+        NAME.bias (n_l,), such as PyTorch's, in the natural order of their names
+    **options
+        For a state dict, which has none: those of ``MLP.from_arrays`` (output, dropout, …).
+
+    Returns
+    -------
+    MLP or LowRankMLP
+        With the momentum and the random state of the saved one, if these were saved.
+
+    Raises
+    ------
+    ValueError
+        That names the file: for one that is damaged, of another kind or of a later version.
+    FileNotFoundError, ImportError
+        If it is not there; if the package safetensors is needed and not installed.
+    TypeError
+        For options with a file that has its own.
+    """
+    if Path(path).suffix == ".safetensors":
+        return MLP.from_arrays(*read_state_dict(path), **options)
+    header, arrays = read_network(path)
+    if options:
+        raise TypeError(f"options of {path} are in the file, got {options}")
+    try:
+        return _network(header, arrays)
+    except (KeyError, TypeError, ValueError) as error:
+        what = f"it lacks {error}" if isinstance(error, KeyError) else str(error)
+        raise ValueError(f"{path} can't be read as a network of srcnb: {what}") from error
+
+
+def _network(header: dict[str, Any], arrays: dict[str, Array]) -> MLP:
+    n = header["n_layers"]
+    kind = {"MLP": MLP, "LowRankMLP": LowRankMLP}[header["kind"]]
+    factors = 1 if kind is MLP else 2
+    parameters = [arrays[f"parameter_{i}"] for i in range(factors * n + n * header["bias"])]
+    weights: list[Any] = parameters[: factors * n]
+    biases = parameters[factors * n :] if header["bias"] else None
+    if kind is LowRankMLP:
+        weights = list(zip(weights[::2], weights[1::2], strict=True))
+    net = kind.from_arrays(weights, biases, **header["options"])
+    if "random_state" in header:
+        state = header["random_state"]
+        bit_generator = getattr(np.random, state["bit_generator"])()
+        bit_generator.state = state
+        net._rng = np.random.Generator(bit_generator)
+        if "velocity_0" in arrays:
+            net._velocity = [arrays[f"velocity_{i}"] for i in range(len(parameters))]
+    return net

@@ -1,11 +1,16 @@
 """Average accuracy, forgetting and backward transfer, and their mean ± sd over seeds."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 METRICS = ("accuracy", "average_accuracy", "forgetting", "backward_transfer")
 
 
-def continual_metrics(results):
+def continual_metrics(results: "pd.DataFrame") -> "pd.DataFrame":
     """The metrics of the continual-learning literature, for each method and seed.
 
     With a_{k,j} the accuracy (in percent) on task j after stage k, after its sleep where there was
@@ -19,7 +24,7 @@ def continual_metrics(results):
 
     Parameters
     ----------
-    results : DataFrame of ``run_experiment``
+    results : DataFrame of ``compare_methods``
 
     Returns
     -------
@@ -32,11 +37,11 @@ def continual_metrics(results):
         # Rows are in the order of time: the last one of a stage is the one after its sleep.
         last = run.groupby(["stage", "task"], sort=False)["accuracy"].last().unstack("task")
         overall = last["all"].iloc[-1]
-        a = last.drop(columns="all")
-        a = a[sorted(a.columns, key=int)]
-        stages = a.index.to_numpy()
-        a = a.to_numpy()
-        forgetting, transfer = [], []
+        tasks = sorted(last.columns.drop("all"), key=lambda task: int(str(task)))
+        stages = last.index.to_numpy()
+        a = last[tasks].to_numpy()
+        forgetting: list[float] = []
+        transfer: list[float] = []
         if len(a) > 1:
             for j in range(a.shape[1] - 1):
                 since = a[stages >= j + 1, j]
@@ -52,7 +57,7 @@ def continual_metrics(results):
     return pd.DataFrame(list(rows.values()), index=index, columns=list(METRICS))
 
 
-def summary(results):
+def summary(results: "pd.DataFrame") -> "pd.DataFrame":
     """Mean and sd (of a sample: n - 1) of the metrics over seeds; one row per method.
 
     Columns are (metric, "mean"), (metric, "sd"), and ("seeds", "").
@@ -63,18 +68,18 @@ def summary(results):
     return table
 
 
-def stage_table(results):
+def stage_table(results: "pd.DataFrame") -> "pd.DataFrame":
     """Mean accuracy over all classes after each stage and phase: methods × (stage, phase)."""
     overall = results[results["task"] == "all"]
     table = overall.groupby(["method", "phase", "stage"], sort=False)["accuracy"].mean()
     return table.unstack("stage").sort_index(axis=1)
 
 
-def format_summary(table):
+def format_summary(table: "pd.DataFrame") -> "pd.DataFrame":
     """``summary`` as a DataFrame of strings "mean ± sd", for printing."""
     import pandas as pd
 
-    def cell(mean, sd):
+    def cell(mean: float, sd: float) -> str:
         if np.isnan(mean):
             return "–"
         return f"{mean:.1f}" if np.isnan(sd) else f"{mean:.1f} ± {sd:.1f}"

@@ -1,32 +1,40 @@
 """The network awake: a multi-layer perceptron with hand-written backprop and momentum SGD.
 
-Sizes n_0 … n_L; weights W_l of shape (n_l, n_{l-1}) = (post, pre), as in the paper and in both
-earlier implementations (called *matlab* and *torch* throughout, see the README).
+Sizes n_0 … n_L; weights W_l of shape (n_l, n_{l-1}) = (post, pre), as in both earlier
+implementations: the paper's (its authors' MATLAB code) and the replica (in PyTorch).
 """
 
 import copy
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from srcnb.checks import (
+from srcnb import sgd
+from srcnb.backprop import backward, forward, losses
+from srcnb.io import PathLike, write_network
+from srcnb.validation import (
+    Array,
+    ArrayLike,
+    RandomState,
     check_array,
     check_choice,
     check_dtype,
     check_int,
     check_labels,
     check_list,
+    check_masks,
     check_real,
     check_rng,
+    check_targets,
     check_weights,
     check_width,
 )
 
-# Rows of one chunk when a whole data set goes through the network: bounds the memory of predict().
-CHUNK = 2048
-# A weight matrix above this many elements is updated a block of rows at a time, so that the
-# gradient is still in cache when the momentum needs it (30 against 36 ms at 4000 x 4000).
-BLOCK_ELEMENTS = 1 << 21
+# Samples of one batch when a whole data set goes through the network: bounds the memory needed.
+BATCH_ROWS = 2048
+
+Network = TypeVar("Network", bound="MLP")
 
 
 class Gradients(NamedTuple):
@@ -35,8 +43,8 @@ class Gradients(NamedTuple):
     ``biases`` is None for a network without biases.
     """
 
-    weights: list
-    biases: list | None
+    weights: list[Any]
+    biases: list[Array] | None
 
 
 class MLP:
@@ -51,16 +59,16 @@ class MLP:
     dropout : float in [0, 1)
         Probability that a hidden unit is dropped in a training batch.
     output : "softmax" | "relu"
-        "softmax" is trained on the cross-entropy (torch). "relu" is trained as matlab does it, with
-        the gradient (a - y) at the output *without* the relu's derivative: the exact gradient of
-        Σ ½·relu(z)² - y·z, which pulls a silent output of the right class up.
+        "softmax" is trained on the cross-entropy (the replica). "relu" is trained as in the paper,
+        with the gradient (a - y) at the output *without* the relu's derivative: the exact gradient
+        of Σ ½·relu(z)² - y·z, which pulls a silent output of the right class up.
     dtype : "float32" | "float64"
-    init : "torch" | "matlab" | float
-        Initial weights are uniform in ±1/sqrt(fan_in) ("torch", biases alike), in ±0.01
-        ("matlab"), or in ± the given number. With the last two biases start at 0.
+    init : "fan_in" | float >= 0
+        Initial weights are uniform in ±1/sqrt(n_{l-1}) ("fan_in", biases alike: the replica), or in
+        ± the given number, with biases at 0 (0.01 in the paper).
     inverted_dropout : bool
-        True (torch): kept units are scaled by 1/(1 - dropout) in training. False (matlab): they
-        are not, and hidden activations are scaled by (1 - dropout) at test time instead.
+        True (the replica): kept units are scaled by 1/(1 - dropout) in training. False (the paper):
+        they are not, and hidden activations are scaled by (1 - dropout) at test time instead.
     l2 : float >= 0
         Weight decay: adds l2·W to the gradient of each weight matrix (not of the biases).
     random_state : None, int, SeedSequence or Generator
@@ -74,17 +82,17 @@ class MLP:
 
     def __init__(
         self,
-        layer_sizes,
+        layer_sizes: Sequence[int],
         *,
-        bias=False,
-        dropout=0.0,
-        output="softmax",
-        dtype="float32",
-        init="torch",
-        inverted_dropout=True,
-        l2=0.0,
-        random_state=None,
-    ):
+        bias: bool = False,
+        dropout: float = 0.0,
+        output: str = "softmax",
+        dtype: Any = "float32",
+        init: str | float = "fan_in",
+        inverted_dropout: bool = True,
+        l2: float = 0.0,
+        random_state: RandomState = None,
+    ) -> None:
         sizes = tuple(
             check_int("layer_sizes", n, low=1) for n in check_list("layer_sizes", layer_sizes)
         )
@@ -97,31 +105,30 @@ class MLP:
         self._rng = check_rng("random_state", random_state)
         dtype = check_dtype("dtype", dtype)
 
-        def uniform(bound, *shape):
+        def uniform(bound: float, *shape: int) -> Array:
             return self._rng.uniform(-bound, bound, shape).astype(dtype)
 
         if isinstance(init, str):
-            check_choice("init", init, ("torch", "matlab"))
+            check_choice("init", init, ("fan_in",))
         else:
             check_real("init", init, 0)
-        bounds = [
-            1 / np.sqrt(n) if init == "torch" else 0.01 if init == "matlab" else float(init)
-            for n in sizes[:-1]
-        ]
-        self.weights = [
+        bounds = [1 / np.sqrt(n) if init == "fan_in" else float(init) for n in sizes[:-1]]
+        self.weights: list[Any] = [
             uniform(bound, n_post, n_pre)
             for bound, n_pre, n_post in zip(bounds, sizes[:-1], sizes[1:], strict=True)
         ]
-        self.biases = None
+        self.biases: list[Array] | None = None
         if bias:
             self.biases = [
-                uniform(bound if init == "torch" else 0.0, n)
+                uniform(bound if init == "fan_in" else 0.0, n)
                 for bound, n in zip(bounds, sizes[1:], strict=True)
             ]
-        self._velocity = None
+        self._velocity: list[Array] | None = None
 
     @classmethod
-    def from_arrays(cls, weights, biases=None, **options):
+    def from_arrays(
+        cls: type[Network], weights: Any, biases: Any = None, **options: Any
+    ) -> Network:
         """A network with the given weights, copied: from scikit-learn, PyTorch or anywhere.
 
         ``weights`` is a list of (n_l, n_{l-1}) arrays, all float32 or all float64 (scikit-learn's
@@ -151,20 +158,27 @@ class MLP:
         return net
 
     @property
-    def layer_sizes(self):
+    def layer_sizes(self) -> tuple[int, ...]:
         """(n_0, …, n_L)."""
         return (self.weights[0].shape[1], *(len(w) for w in self.weights))
 
     @property
-    def dtype(self):
+    def dtype(self) -> np.dtype[Any]:
         """The dtype of weights and activations."""
-        return self.weights[0].dtype
+        dtype: np.dtype[Any] = self.weights[0].dtype
+        return dtype
 
-    def copy(self):
+    @property
+    def options(self) -> dict[str, Any]:
+        """Keyword arguments of the constructor that do not follow from the arrays."""
+        names = ("dropout", "output", "inverted_dropout", "l2")
+        return {name: getattr(self, name) for name in names}
+
+    def copy(self) -> "MLP":
         """An independent copy, momentum and random state included."""
         return self.with_weights([w.copy() for w in self.weights])
 
-    def with_weights(self, weights):
+    def with_weights(self, weights: Sequence[Any]) -> "MLP":
         """A copy of this network with other weights, which it takes over without copying them.
 
         Everything else, momentum and random state included, is as here.
@@ -176,75 +190,104 @@ class MLP:
             net.biases = [b.copy() for b in self.biases]
         return net  # fit() never writes to a velocity that it finds, so that may be shared
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return (
             f"MLP({self.layer_sizes}, bias={self.biases is not None}, dropout={self.dropout},"
             f" output={self.output!r}, dtype='{self.dtype}')"
         )
 
+    def save(self, path: PathLike, state: bool = False) -> None:
+        """Write the network to a file of NumPy's .npz format, which ``srcnb.load`` reads.
+
+        Parameters
+        ----------
+        path : written to a temporary name first, then renamed, so that it is whole or as it was
+        state : bool
+            Whether momentum and random state are kept as well: then the loaded network trains on as
+            this one would have, to the last bit.
+        """
+        arrays = {f"parameter_{i}": p for i, p in enumerate(self._parameters())}
+        header: dict[str, Any] = {
+            "kind": type(self).__name__,
+            "n_layers": len(self.weights),
+            "bias": self.biases is not None,
+            "options": self.options,
+        }
+        if state:
+            header["random_state"] = self._rng.bit_generator.state
+            for i, v in enumerate(self._velocity or []):
+                arrays[f"velocity_{i}"] = v
+        write_network(path, header, arrays)
+
     # ------------------------------------------------------------------ forward
 
-    def activations(self, X):
+    def activations(self, X: ArrayLike) -> list[Array]:
         """Activations of layers 1 … L at test time (dropout off), after the activation function.
 
         ``X`` is array-like of shape (n, n_0); returns a list of (n, n_l) arrays. Without inverted
-        dropout hidden activations are scaled by (1 - dropout), as matlab does.
+        dropout hidden activations are scaled by (1 - dropout), as in the paper.
         """
-        return self._forward(self._check_X(X), self._test_scales())[1:]
+        return self._forward(self._check_X(X), self._test_scales())[0][1:]
 
-    def predict(self, X):
-        """The class with the largest output for each row of ``X`` (n, n_0): (n,) ints."""
+    def predict(self, X: ArrayLike) -> Array:
+        """The class with the largest output for each row of ``X`` (n, n_0): (n,) int64."""
         X = self._check_X(X)
         labels = np.empty(len(X), dtype=np.int64)
-        for start in range(0, len(X), CHUNK):
-            rows = slice(start, start + CHUNK)
-            out = self._forward(X[rows], self._test_scales())[-1]
-            labels[rows] = out.argmax(axis=1)
+        for rows, a, _ in self.batches(X):
+            labels[rows] = a[-1].argmax(axis=1)
         return labels
 
-    def loss(self, X, y, masks=None):
+    def logits(self, X: ArrayLike) -> Array:
+        """The input of the output function for each row of ``X`` (n, n_0): (n, n_L), dropout off.
+
+        They tell classes apart where the outputs cannot: of a sure network all but one softmax
+        output may be exactly 0, and all relu outputs of a sample.
+        """
+        X = self._check_X(X)
+        z = np.empty((len(X), len(self.weights[-1])), self.dtype)
+        for rows, _, batch in self.batches(X):
+            z[rows] = batch
+        return z
+
+    def batches(
+        self, X: ArrayLike, batch_rows: int = BATCH_ROWS
+    ) -> Iterator[tuple[slice, list[Array], Array]]:
+        """Yield (rows, activations, logits) for ``batch_rows`` rows of ``X`` (n, n_0) at a time.
+
+        ``rows`` is their slice, ``activations`` the list of (n_batch, n_l) arrays over layers
+        1 … L that :meth:`activations` gives, ``logits`` (n_batch, n_L): what takes a large
+        data set through the network without keeping all of its activations.
+        """
+        X = self._check_X(X)
+        for start in range(0, len(X), batch_rows):
+            rows = slice(start, start + batch_rows)
+            a, z = self._forward(X[rows], self._test_scales())
+            yield rows, a[1:], z
+
+    def loss(self, X: ArrayLike, y: ArrayLike, masks: Any = None) -> float:
         """The mean over a batch of the loss that ``gradients`` differentiates, L2 term included.
 
         Cross-entropy for "softmax"; Σ ½·relu(z)² - y·z for "relu". With ``masks`` as in
         :meth:`gradients`.
         """
         X, y, masks = self._check_batch(X, y, masks)
-        out, z = self._forward(X, masks, with_z=True)
-        z_true = z[np.arange(len(y)), y] if y.ndim == 1 else (y * z).sum(axis=1)
-        if self.output == "softmax":
-            top = z.max(axis=1)
-            per_sample = top + np.log(np.exp(z - top[:, None]).sum(axis=1)) - z_true
-        else:
-            per_sample = 0.5 * (out[-1] ** 2).sum(axis=1) - z_true
+        a, z = self._forward(X, masks)
+        per_sample = losses(a[-1], z, y, self.output)
         penalty = sum(0.5 * self.l2 * (w**2).sum() for w in self.weights)
         return float(per_sample.mean() + penalty)
 
-    def _test_scales(self):
+    def _test_scales(self) -> list[Any] | None:
         """What the hidden layers are multiplied by at test time."""
         if self.dropout and not self.inverted_dropout:
             return [self.dtype.type(1 - self.dropout)] * (len(self.weights) - 1)
         return None
 
-    def _forward(self, X, scales, with_z=False):
-        """[X, a_1, …, a_L]; hidden a_l times scales[l - 1]. With z also the last layer's input."""
-        a = [X]
-        last = len(self.weights) - 1
-        for layer, W in enumerate(self.weights):
-            z = a[-1] @ W.T
-            if self.biases is not None:
-                z += self.biases[layer]
-            if layer == last:
-                break
-            np.maximum(z, 0, out=z)
-            if scales is not None:
-                z *= scales[layer]
-            a.append(z)
-        a.append(_softmax(z) if self.output == "softmax" else np.maximum(z, 0))
-        return (a, z) if with_z else a
+    def _forward(self, X: Array, scales: Sequence[Any] | None) -> tuple[list[Array], Array]:
+        return forward(X, self.weights, self.biases, scales, self.output)
 
     # ------------------------------------------------------------------ backward
 
-    def gradients(self, X, y, masks=None):
+    def gradients(self, X: ArrayLike, y: ArrayLike, masks: Any = None) -> Gradients:
         """Gradients of one batch by backprop: ``Gradients(weights, biases)``.
 
         Parameters
@@ -258,8 +301,8 @@ class MLP:
         Mean over the batch, L2 term included. See ``output`` in the class for the loss.
         """
         X, y, masks = self._check_batch(X, y, masks)
-        d_weights = [None] * len(self.weights)
-        d_biases = [None] * len(self.weights)
+        d_weights: list[Any] = [None] * len(self.weights)
+        d_biases: list[Any] = [None] * len(self.weights)
         for layer, delta, a_pre in self._backward(X, y, masks, 1 / len(X)):
             d_weights[layer] = delta.T @ a_pre
             if self.l2:
@@ -267,7 +310,7 @@ class MLP:
             d_biases[layer] = delta.sum(axis=0)
         return Gradients(d_weights, None if self.biases is None else d_biases)
 
-    def squared_gradients(self, X, y):
+    def squared_gradients(self, X: ArrayLike, y: ArrayLike) -> list[Array]:
         """The mean over the samples of each one's own gradient, squared element by element.
 
         ``X`` and ``y`` as in :meth:`gradients`; returns a list of arrays like ``weights``. Taken at
@@ -277,8 +320,8 @@ class MLP:
         X, y, _ = self._check_batch(X, y, None)
         scales = self._test_scales()
         squares = [np.zeros_like(w) for w in self.weights]
-        for start in range(0, len(X), CHUNK):
-            rows = slice(start, start + CHUNK)
+        for start in range(0, len(X), BATCH_ROWS):
+            rows = slice(start, start + BATCH_ROWS)
             factor = 1 / len(X)
             for layer, delta, a_pre in self._backward(X[rows], y[rows], scales, 1):
                 squares[layer] += (factor * delta**2).T @ a_pre**2
@@ -287,44 +330,27 @@ class MLP:
                     factor *= scales[layer - 1] ** 2
         return squares
 
-    def _backward(self, X, y, masks, scale):
-        """Yield (layer, scale · ∂loss/∂z, activations below) from the last layer to the first.
-
-        The caller may change a layer's weights as soon as it gets them: the delta of the layer
-        below is already known.
-        """
-        a = self._forward(X, masks)
-        delta = a.pop()
-        if y.ndim == 1:
-            delta[np.arange(len(y)), y] -= 1
-        else:
-            delta -= y
-        delta *= self.dtype.type(scale)
-        for layer in range(len(self.weights) - 1, -1, -1):
-            a_pre = a.pop()
-            below = None
-            if layer:
-                below = delta @ self.weights[layer]
-                # The relu's derivative; where dropout cut a unit its activation is 0 as well.
-                below *= a_pre > 0
-                if self.dropout and masks is not None and self.inverted_dropout:
-                    below *= self.dtype.type(1 / (1 - self.dropout))
-            yield layer, delta, a_pre
-            delta = below
+    def _backward(
+        self, X: Array, y: Array, masks: Sequence[Any] | None, scale: float
+    ) -> Iterator[tuple[int, Array, Array]]:
+        a, _ = self._forward(X, masks)
+        inverted = self.dropout and masks is not None and self.inverted_dropout
+        kept_scale = self.dtype.type(1 / (1 - self.dropout)) if inverted else None
+        return backward(a, self.weights, y, scale, kept_scale)
 
     # ------------------------------------------------------------------ training
 
     def fit(
-        self,
-        X,
-        y,
-        epochs=2,
-        batch_size=100,
-        learning_rate=0.1,
-        momentum=0.5,
-        reset_momentum=True,
-        regularizer=None,
-    ):
+        self: Network,
+        X: ArrayLike,
+        y: ArrayLike,
+        epochs: int = 2,
+        batch_size: int = 100,
+        learning_rate: float = 0.1,
+        momentum: float = 0.5,
+        reset_momentum: bool = True,
+        regularizer: sgd.Regularizer | None = None,
+    ) -> Network:
         """Train by minibatch SGD; a second call goes on where the first stopped.
 
         v = momentum·v + learning_rate·gradient, W -= v. Samples are visited in a new random order
@@ -338,8 +364,8 @@ class MLP:
         learning_rate : float > 0
         momentum : float in [0, 1)
         reset_momentum : bool
-            Start with v = 0 (torch: a new optimizer for each task) or with the v that the last
-            call left (matlab).
+            Start with v = 0 (the replica: a new optimizer for each task) or with the v that the
+            last call left (the paper).
         regularizer : object or None
             Keeps weights near where they were (EWC, SI). ``pull(layer, rows, w)`` is added to the
             gradient of ``weights[layer][rows]``, which is w; ``moved(layer, rows, gradient,
@@ -367,14 +393,11 @@ class MLP:
         else:
             self._velocity = [v.copy() for v in self._velocity]
         before = [p.copy() for p in self._parameters()]
-        buffer = np.empty(max(_block_rows(w) * w.shape[1] for w in self.weights), self.dtype)
+        update = sgd.Update(self.weights, learning_rate, momentum, self.l2, regularizer)
         # A diverging run is reported once, below, not by NumPy at every batch.
         with np.errstate(over="ignore", invalid="ignore"):
-            for _ in range(epochs):
-                order = self._rng.permutation(len(X))
-                for start in range(0, len(X), batch_size):
-                    batch = order[start : start + batch_size]
-                    self._sgd_step(X[batch], y[batch], learning_rate, momentum, buffer, regularizer)
+            for batch in sgd.batches(len(X), epochs, batch_size, self._rng):
+                self._sgd_step(X[batch], y[batch], update, self._velocity)
         if not all(np.isfinite(p).all() for p in self._parameters()):
             for parameter, kept in zip(self._parameters(), before, strict=True):
                 parameter[:] = kept
@@ -383,36 +406,16 @@ class MLP:
             )
         return self
 
-    def _sgd_step(self, X, y, rate, momentum, buffer, regularizer):
+    def _sgd_step(self, X: Array, y: Array, update: sgd.Update, velocity: list[Array]) -> None:
         masks = self._draw_masks(len(X)) if self.dropout else None
-        momentum = self.dtype.type(momentum)
-        shrink = self.dtype.type(rate * self.l2)
         n_layers = len(self.weights)
         # The learning rate goes into the small deltas, not into the large gradients.
-        for layer, delta, a_pre in self._backward(X, y, masks, rate / len(X)):
-            W, V = self.weights[layer], self._velocity[layer]
-            step = _block_rows(W)
-            for start in range(0, len(W), step):
-                rows = slice(start, start + step)
-                w, v = W[rows], V[rows]
-                gradient = buffer[: w.size].reshape(w.shape)
-                np.matmul(delta[:, rows].T, a_pre, out=gradient)
-                v *= momentum
-                v += gradient
-                if self.l2:
-                    v += shrink * w
-                if regularizer is not None:
-                    v += self.dtype.type(rate) * regularizer.pull(layer, rows, w)
-                w -= v
-                if regularizer is not None:
-                    regularizer.moved(layer, rows, gradient / self.dtype.type(rate), -v)
+        for layer, delta, a_pre in self._backward(X, y, masks, update.learning_rate / len(X)):
+            update.weights(layer, self.weights[layer], velocity[layer], delta, a_pre)
             if self.biases is not None:
-                v = self._velocity[n_layers + layer]
-                v *= momentum
-                v += delta.sum(axis=0)
-                self.biases[layer] -= v
+                update.parameter(self.biases[layer], velocity[n_layers + layer], delta.sum(axis=0))
 
-    def _draw_masks(self, n):
+    def _draw_masks(self, n: int) -> list[Array]:
         """Dropout masks of the hidden layers, scaled where dropout is inverted."""
         keep = self.dtype.type(1 / (1 - self.dropout) if self.inverted_dropout else 1)
         return [
@@ -420,45 +423,28 @@ class MLP:
             for w in self.weights[:-1]
         ]
 
-    def _parameters(self):
+    def _parameters(self) -> list[Array]:
+        """All arrays that are trained, weights first; velocities are in the same order."""
         return self.weights + (self.biases or [])
 
     # ------------------------------------------------------------------ checks
 
-    def _check_X(self, X):
+    def _check_X(self, X: ArrayLike) -> Array:
         X = check_array("X", X, 2, self.dtype)
         check_width("X", X, self.weights[0].shape[1])
         return X
 
-    def _check_batch(self, X, y, masks):
+    def _check_batch(self, X: Any, y: Any, masks: Any) -> tuple[Array, Array, Any]:
         X = self._check_X(X)
         if not len(X):
             raise ValueError(f"X must hold at least one sample, got shape {X.shape}")
         n_outputs = len(self.weights[-1])
         if np.ndim(y) == 2:
-            y = check_array("y", y, 2, self.dtype)
-            if y.shape != (len(X), n_outputs):
-                raise ValueError(f"y must have shape {(len(X), n_outputs)}, got {y.shape}")
-            if self.output == "softmax" and not np.allclose(y.sum(axis=1), 1, atol=1e-3):
-                raise ValueError("y must sum to 1 in each row, as the output is a softmax")
+            y = check_targets("y", y, (len(X), n_outputs), self.dtype, self.output == "softmax")
         else:
             y = check_labels("y", y, len(X), n_outputs)
         if masks is not None:
-            shapes = [(len(X), len(w)) for w in self.weights[:-1]]
-            masks = [np.asarray(m) for m in check_list("masks", masks)]
-            if [m.shape for m in masks] != shapes:
-                raise ValueError(f"masks must have shapes {shapes}, got {[m.shape for m in masks]}")
-            keep = 1 / (1 - self.dropout) if self.inverted_dropout else 1
-            masks = [m.astype(self.dtype) * self.dtype.type(keep) for m in masks]
+            masks = check_masks("masks", masks, [(len(X), len(w)) for w in self.weights[:-1]])
+            keep = self.dtype.type(1 / (1 - self.dropout) if self.inverted_dropout else 1)
+            masks = [m.astype(self.dtype) * keep for m in masks]
         return X, y, masks
-
-
-def _softmax(z):
-    e = np.exp(z - z.max(axis=1, keepdims=True))
-    e /= e.sum(axis=1, keepdims=True)
-    return e
-
-
-def _block_rows(W):
-    """Rows of W that are updated at once: all of them, unless W is too large for the cache."""
-    return min(len(W), max(1, BLOCK_ELEMENTS // W.shape[1]))

@@ -1,17 +1,33 @@
-"""Pictures of results."""
+"""Pictures of results: each function takes tables and draws on axes, or writes a file."""
 
-from srcnb.files import replacing
+from typing import TYPE_CHECKING, Any
+
+from srcnb.io import PathLike, replacing
 from srcnb.metrics import format_summary, summary
 
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
-def plot_results(results, path, title=""):
-    """Write accuracy against stage (mean ± sd over seeds) with the summary table below it.
+
+def plot_results(results: "pd.DataFrame", path: PathLike, title: str = "") -> None:
+    """Write the picture of :func:`draw_results` to ``path``, a PNG that is whole or as it was."""
+    with replacing(path) as temporary:
+        draw_results(results, title).savefig(temporary, dpi=150, format="png")
+
+
+def draw_results(results: "pd.DataFrame", title: str = "") -> "Figure":
+    """Accuracy against stage (mean ± sd over seeds) with the summary table below it.
 
     Parameters
     ----------
-    results : DataFrame of ``run_experiment``
-    path : where the PNG goes; written to a temporary name first, then renamed
+    results : DataFrame of ``compare_methods``
     title : str
+
+    Returns
+    -------
+    matplotlib Figure with two axes: the curves, and the table
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -22,7 +38,7 @@ def plot_results(results, path, title=""):
     top, bottom = figure.subplots(2, 1, height_ratios=[10, 1.2 + 0.9 * len(methods)])
     n_stages = int(results["stage"].max())
     for i, method in enumerate(methods):
-        _plot_method(top, results[results["method"] == method], method, f"C{i}", n_stages)
+        draw_method(top, results[results["method"] == method], method, f"C{i}", n_stages)
     top.set(
         xlabel="tasks trained so far",
         ylabel="accuracy over all classes (%)",
@@ -36,33 +52,38 @@ def plot_results(results, path, title=""):
     table = format_summary(summary(results))
     bottom.axis("off")
     drawn = bottom.table(
-        cellText=table.to_numpy(),
-        rowLabels=table.index,
-        colLabels=table.columns,
+        cellText=table.to_numpy().tolist(),
+        rowLabels=list(table.index),
+        colLabels=list(table.columns),
         cellLoc="center",
         loc="center",
     )
     drawn.auto_set_font_size(False)
     drawn.set_fontsize(9)
     drawn.scale(1, 1.4)
-    with replacing(path) as temporary:
-        figure.savefig(temporary, dpi=150, format="png")
+    return figure
 
 
-def _plot_method(axes, results, method, color, n_stages):
+def draw_method(
+    axes: "Axes", results: "pd.DataFrame", method: str, color: str, n_stages: int
+) -> None:
+    """One method's curve: mean ± sd over seeds after each stage, and before its sleep as crosses.
+
+    A method with the last stage only is a level to compare with.
+    """
     overall = results[results["task"] == "all"]
     stats = overall.groupby(["stage", "phase"])["accuracy"].agg(["mean", "std"]).fillna(0)
-    if set(results["stage"]) == {n_stages}:  # one stage only: a level to compare with
+    if set(results["stage"]) == {n_stages}:
         mean, sd = stats.iloc[-1]
         axes.axhline(mean, color=color, linestyle="--", label=method)
         axes.axhspan(mean - sd, mean + sd, color=color, alpha=0.15, linewidth=0)
         return
-    phases = {phase: stats.xs(phase, level="phase") for phase in stats.index.unique("phase")}
-    if "sleep" in phases:
-        awake = phases["train"]
-        axes.plot(awake.index, awake["mean"], "x", color=color, label=f"{method}, before sleep")
+    by_phase: Any = stats.unstack("phase")  # a DataFrame, which the stubs do not know
     # What a stage leaves behind: after its sleep, where there was one.
-    left = phases.get("sleep", phases["train"]).combine_first(phases["train"])
+    left = by_phase.xs("train", axis=1, level="phase")
+    if "sleep" in stats.index.unique("phase"):
+        axes.plot(left.index, left["mean"], "x", color=color, label=f"{method}, before sleep")
+        left = by_phase.xs("sleep", axis=1, level="phase").combine_first(left)
     axes.plot(left.index, left["mean"], "o-", color=color, label=method)
     low, high = left["mean"] - left["std"], left["mean"] + left["std"]
     axes.fill_between(left.index, low, high, color=color, alpha=0.15, linewidth=0)

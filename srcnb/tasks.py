@@ -4,59 +4,14 @@ The three scenarios of continual learning (van de Ven & Tolias 2019, "Three scen
 learning"), as far as one head of outputs goes: new classes, new domains, permuted pixels.
 """
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
-from srcnb.checks import check_int, check_labels, check_list, check_rates, check_rng
-
-
-@dataclass(frozen=True)
-class Dataset:
-    """Samples in [0, 1] with labels 0 … n_classes - 1, split into training and test.
-
-    Attributes
-    ----------
-    name : str
-    X, X_test : (n, n_features) float arrays
-    y, y_test : (n,) int arrays
-    n_classes : int
-    shape : (rows, columns) of the images, or None for feature vectors
-    scale : what the features of a file were divided by to be in [0, 1] (datasets.load_features)
-    """
-
-    name: str
-    X: np.ndarray
-    y: np.ndarray
-    X_test: np.ndarray
-    y_test: np.ndarray
-    n_classes: int
-    shape: tuple | None = None
-    scale: float = 1.0
-
-    def __post_init__(self):
-        check_int("n_classes", self.n_classes, low=2)
-        for part in ("", "_test"):
-            X = check_rates(f"X{part}", getattr(self, f"X{part}"))
-            y = check_labels(f"y{part}", getattr(self, f"y{part}"), len(X), self.n_classes)
-            object.__setattr__(self, f"X{part}", X)
-            object.__setattr__(self, f"y{part}", y)
-        if self.X.shape[1] != self.X_test.shape[1]:
-            raise ValueError(
-                f"X_test must have {self.X.shape[1]} columns like X, got {self.X_test.shape[1]}"
-            )
-
-    def validation_split(self, fraction=0.25, random_state=0):
-        """The same data set without its test part: a stratified share of X is held out instead.
-
-        For choosing hyper-parameters, which must never see the test set.
-        """
-        from sklearn.model_selection import train_test_split
-
-        X, X_test, y, y_test = train_test_split(
-            self.X, self.y, test_size=fraction, stratify=self.y, random_state=random_state
-        )
-        return replace(self, X=X, y=y, X_test=X_test, y_test=y_test)
+from srcnb.datasets import Dataset
+from srcnb.validation import Array, RandomState, check_int, check_list, check_rng
 
 
 @dataclass(frozen=True)
@@ -67,24 +22,30 @@ class Task:
     ----------
     name : str
     X, y : the training samples, at most ``cap`` of them
-    X_all, y_all : the same without the cap (matlab dreams of these, and "parallel" learns them)
+    X_all, y_all : the same without the cap (the paper's sleep input is made from these, and
+        "parallel" learns them)
     X_test, y_test : the test samples of this task
     n_classes : int, of the network's output, so of all tasks together
     shape : (rows, columns) of the images, or None
     """
 
     name: str
-    X: np.ndarray
-    y: np.ndarray
-    X_all: np.ndarray
-    y_all: np.ndarray
-    X_test: np.ndarray
-    y_test: np.ndarray
+    X: Array
+    y: Array
+    X_all: Array
+    y_all: Array
+    X_test: Array
+    y_test: Array
     n_classes: int
-    shape: tuple | None = None
+    shape: tuple[int, int] | None = None
 
 
-def class_incremental(data, groups=2, order=None, cap=None):
+def class_incremental(
+    data: Dataset,
+    groups: int | Sequence[Sequence[int]] = 2,
+    order: Sequence[int] | None = None,
+    cap: int | None = None,
+) -> list[Task]:
     """Tasks of new classes each.
 
     Parameters
@@ -109,7 +70,12 @@ def class_incremental(data, groups=2, order=None, cap=None):
     ]
 
 
-def domain_incremental(data, groups=2, order=None, cap=None):
+def domain_incremental(
+    data: Dataset | Iterable[Dataset],
+    groups: int | Sequence[Sequence[int]] = 2,
+    order: Sequence[int] | None = None,
+    cap: int | None = None,
+) -> list[Task]:
     """Tasks with the same outputs but another domain each.
 
     ``data`` is a list of Datasets with the same features and classes, one task each; or one
@@ -118,13 +84,13 @@ def domain_incremental(data, groups=2, order=None, cap=None):
     """
     if isinstance(data, Dataset):
         tasks = []
-        groups = _groups(data, groups, order)
-        for group in groups:
+        class_groups = _groups(data, groups, order)
+        for group in class_groups:
             label = np.full(data.n_classes, -1)
             label[list(group)] = np.arange(len(group))
             task = _task(data, f"classes {', '.join(map(str, group))}", group, cap)
             relabelled = {part: label[getattr(task, part)] for part in ("y", "y_all", "y_test")}
-            tasks.append(replace(task, n_classes=max(map(len, groups)), **relabelled))
+            tasks.append(replace(task, n_classes=max(map(len, class_groups)), **relabelled))
         return tasks
     data = list(data)
     if not data:
@@ -139,7 +105,9 @@ def domain_incremental(data, groups=2, order=None, cap=None):
     return [_task(d, d.name, range(d.n_classes), cap) for d in data]
 
 
-def permuted_pixels(data, n_tasks=5, cap=None, random_state=0):
+def permuted_pixels(
+    data: Dataset, n_tasks: int = 5, cap: int | None = None, random_state: RandomState = 0
+) -> list[Task]:
     """Tasks of all classes, each with its features in another random order; the first as it is."""
     n_tasks = check_int("n_tasks", n_tasks, low=1)
     rng = check_rng("random_state", random_state)
@@ -160,7 +128,9 @@ def permuted_pixels(data, n_tasks=5, cap=None, random_state=0):
     return tasks
 
 
-def _groups(data, groups, order):
+def _groups(
+    data: Dataset, groups: int | Sequence[Sequence[int]], order: Sequence[int] | None
+) -> list[tuple[int, ...]]:
     if isinstance(groups, (int, np.integer)):
         size = check_int("groups", groups, low=1)
         classes = list(range(data.n_classes)) if order is None else check_list("order", order)
@@ -168,14 +138,14 @@ def _groups(data, groups, order):
         return [tuple(classes[i : i + size]) for i in range(0, len(classes), size)]
     if order is not None:
         raise ValueError(f"order goes with a number of classes per task, got groups={groups!r}")
-    groups = [tuple(check_list("groups", group)) for group in check_list("groups", groups)]
-    if not groups or not all(groups):
-        raise ValueError(f"groups must hold at least one class per task, got {groups}")
-    _check_classes("groups", [c for group in groups for c in group], data.n_classes)
-    return groups
+    named = [tuple(check_list("groups", group)) for group in check_list("groups", groups)]
+    if not named or not all(named):
+        raise ValueError(f"groups must hold at least one class per task, got {named}")
+    _check_classes("groups", [c for group in named for c in group], data.n_classes)
+    return named
 
 
-def _check_classes(name, classes, n_classes):
+def _check_classes(name: str, classes: list[Any], n_classes: int) -> None:
     classes = [check_int(name, c, low=-np.inf) for c in classes]
     if not classes:
         raise ValueError(f"{name} must name at least one class, got {classes}")
@@ -186,7 +156,7 @@ def _check_classes(name, classes, n_classes):
         raise ValueError(f"{name} must name each class once, got {classes}")
 
 
-def _task(data, name, classes, cap):
+def _task(data: Dataset, name: str, classes: Iterable[int], cap: int | None) -> Task:
     if cap is not None:
         cap = check_int("cap", cap, low=1)
     chosen = np.isin(data.y, list(classes))

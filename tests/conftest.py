@@ -1,9 +1,21 @@
+import gzip
 import os
 import signal
+import struct
+import warnings
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+
+from srcnb import MLP, SilentLayerWarning, presets, tasks
+from srcnb.datasets import Dataset
+from srcnb.experiments import EXPERIMENTS
+from srcnb.experiments.runner import Source
+from srcnb.protocol import SleepConstants, SleepState
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -41,15 +53,28 @@ def assert_gradients(parameters, gradients, loss, h=1e-5):
         assert np.linalg.norm(gradient - numeric) < 1e-6 * np.linalg.norm(numeric)
 
 
-def images(name, n=6):
-    """Ten classes of 28×28 images, a few of each."""
-    rng = np.random.default_rng(len(name))
-    centres = rng.random((10, 784)) > 0.7
-    y = np.repeat(np.arange(10), n)
-    X = np.clip(0.7 * centres[y] + 0.3 * rng.random((10 * n, 784)), 0, 1).astype(np.float32)
-    from srcnb.tasks import Dataset
+def idx_bytes(array, type_code=8):
+    array = np.asarray(array, np.uint8)
+    header = bytes((0, 0, type_code, array.ndim)) + struct.pack(f">{array.ndim}I", *array.shape)
+    return header + array.tobytes()
 
-    return Dataset(name, X, y, X, y, 10, (28, 28))
+
+def write_images(folder, n=6):
+    """MNIST and Fashion-MNIST as IDX files: ten classes of 28×28 images, ``n`` of each.
+
+    The same images are for training and for testing.
+    """
+    for name in ("mnist", "fashion-mnist"):
+        rng = np.random.default_rng(len(name))
+        centres = rng.random((10, 28, 28)) > 0.7
+        y = np.tile(np.arange(10), n)
+        X = np.clip(180 * centres[y] + 75 * rng.random((len(y), 28, 28)), 0, 255)
+        (folder / name).mkdir(parents=True)
+        for part in ("train", "t10k"):
+            for kind, array in (("images-idx3", X), ("labels-idx1", y)):
+                file = folder / name / f"{part}-{kind}-ubyte.gz"
+                file.write_bytes(gzip.compress(idx_bytes(array)))
+    return folder
 
 
 def features_file(path, n_classes=10, one_hot=False, save=np.savez):
@@ -76,10 +101,8 @@ def mnist_dir():
 
 
 @pytest.fixture
-def toy_data():
-    """A Dataset of 3 classes, 20 features, that can be learnt in no time."""
-    from srcnb.tasks import Dataset
-
+def easy_data():
+    """A Dataset of 3 classes, 20 features, that is learnt in no time and without mistakes."""
     rng = np.random.default_rng(0)
     centres = rng.random((3, 20)) > 0.5
 
@@ -87,23 +110,122 @@ def toy_data():
         y = np.arange(n) % 3
         return np.clip(0.7 * centres[y] + 0.3 * rng.random((n, 20)), 0, 1), y
 
-    return Dataset("toy", *draw(90), *draw(30), n_classes=3, shape=(4, 5))
+    return Dataset("easy", *draw(90), *draw(30), n_classes=3, shape=(4, 5))
+
+
+@pytest.fixture
+def toy_data():
+    """A Dataset of 6 classes, 20 features: learnt in no time, but not without mistakes."""
+    rng = np.random.default_rng(0)
+    centres = rng.random((6, 20)) > 0.5
+
+    def draw(n):
+        y = np.arange(n) % 6
+        return np.clip(0.4 * centres[y] + 0.6 * rng.random((n, 20)), 0, 1), y
+
+    return Dataset("toy", *draw(180), *draw(120), n_classes=6, shape=(4, 5))
+
+
+@pytest.fixture
+def sequence(toy_data):
+    """The toy data as three tasks of two classes each; 40 of 60 samples are trained on."""
+    return tasks.class_incremental(toy_data, groups=2, cap=40)
 
 
 @pytest.fixture
 def protocol():
     """Our own protocol with tiny networks and short sleeps in which every layer fires."""
-    from dataclasses import replace
+    constants = replace(presets.OWN, max_rate=100, beta=(0.1, 0.1, 0.1))
+    own = presets.own(constants, first_steps=90, more_steps=5)
+    training = dict(epochs=20, batch_size=10, learning_rate=0.05, momentum=0.5)
+    return replace(own, hidden=(30, 30), training=training)
 
-    from srcnb.protocols import OwnConstants, own_protocol
 
-    constants = OwnConstants(max_rate=100, theta=(0.1, 0.1, 0.1), first_steps=90, more_steps=5)
-    return replace(own_protocol(constants), hidden=(12, 12))
+def changes(one, base):
+    """The fields in which a Protocol differs from another, its schedule's among them."""
+
+    def plain(value):
+        if isinstance(value, partial):
+            return value.func, value.args, value.keywords
+        return value
+
+    found = {}
+    for name, value in vars(one).items():
+        other = getattr(base, name)
+        if name == "schedule":
+            found |= changes(value, other)
+        elif plain(value) != plain(other):
+            found[name] = value
+    return found
+
+
+def tiny(protocol):
+    """The same protocol with 12 units in each hidden layer, short sleeps and 8 samples a task."""
+    schedule = replace(protocol.schedule, first_steps=30, more_steps=10)
+    cap = None if protocol.cap is None else 8
+    return replace(protocol, hidden=(12,) * len(protocol.hidden), schedule=schedule, cap=cap)
+
+
+def tiny_experiment(name, conditions=slice(None)):
+    """An experiment as published, but with tiny protocols, and perhaps fewer conditions."""
+    experiment = EXPERIMENTS[name]
+    return replace(
+        experiment,
+        conditions=experiment.conditions[conditions],
+        protocol=lambda condition: tiny(experiment.protocol(condition)),
+    )
 
 
 @pytest.fixture
-def sequence(toy_data):
-    """The toy data as three tasks of one class each."""
-    from srcnb import tasks
+def tiny_source(tmp_path):
+    """For ``source(experiment)``: six images a class, or a file of two feature vectors a class."""
+    write_images(tmp_path / "data")
+    features = features_file(tmp_path / "features.npz")
 
-    return tasks.class_incremental(toy_data, groups=1)
+    def source(experiment):
+        return Source(str(tmp_path / "data"), features if experiment.needs_features else None)
+
+    return source
+
+
+@pytest.fixture
+def record(monkeypatch, tiny_source):
+    """``record(name, seed, **condition)`` measures one condition of a tiny experiment.
+
+    It returns what happened: ``fits`` (what MLP.fit got, and ``n`` samples of ``classes``),
+    ``configs`` (the SleepConfig of each sleep, and on ``n`` samples α was found), ``inputs`` (the
+    sleep inputs) and ``rows``, the measurements.
+    """
+    seen = SimpleNamespace()
+    fit, config, sleep = MLP.fit, SleepConstants.config, SleepState.sleep
+
+    def recording_fit(net, X, y, **options):
+        classes = sorted(set(np.asarray(y).tolist()))
+        seen.fits.append(SimpleNamespace(net=net, X=X, n=len(X), classes=classes, **options))
+        return fit(net, X, y, **options)
+
+    def recording_config(constants, net, X, n_steps):
+        made = config(constants, net, X, n_steps)
+        seen.configs.append(SimpleNamespace(config=made, n=len(X)))
+        return made
+
+    def recording_sleep(state, *arguments, **options):
+        seen.inputs.append(state.sleep_input)
+        return sleep(state, *arguments, **options)
+
+    monkeypatch.setattr(MLP, "fit", recording_fit)
+    monkeypatch.setattr(SleepConstants, "config", recording_config)
+    monkeypatch.setattr(SleepState, "sleep", recording_sleep)
+
+    def run(name, seed=0, **condition):
+        experiment = tiny_experiment(name)
+        assert condition in experiment.conditions
+        seen.fits, seen.configs, seen.inputs = [], [], []
+        protocol = experiment.protocol(condition)
+        source = tiny_source(experiment)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SilentLayerWarning)  # of constants for larger networks
+            seen.rows = list(experiment.measure(condition, seed, source, protocol))
+        return seen
+
+    return run

@@ -19,7 +19,7 @@ def config_of(run):
         max_rate=float(run["max_rate"]),
         dt=float(run["dt"]),
         inhibition=float(run["W_inh"]),
-        dc=float(run.get("DC", 0)),
+        currents=[0.0] * (len(run["alpha"]) - 1) + [float(run.get("DC", 0))],
     )
 
 
@@ -79,5 +79,5 @@ def test_training(run):
         np.testing.assert_allclose(net.weights[i - 1], run[f"W{i}_after"], rtol=0, atol=1e-6)
     np.testing.assert_allclose(net.activations(run["X"])[-1], run["test_output"], rtol=0, atol=1e-6)
     np.testing.assert_array_equal(net.predict(run["X"]), run["predicted"])
-    factors = srcnb.alpha_factors(net, run["X"], form="matlab")
+    factors = srcnb.alpha_factors(net, run["X"], form="paper")
     np.testing.assert_allclose(factors, run["normalization_factors"], rtol=0, atol=1e-6)

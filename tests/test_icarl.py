@@ -1,3 +1,5 @@
+"""iCaRL: herding, exemplars, targets, both classifiers."""
+
 from dataclasses import replace
 
 import numpy as np
@@ -7,7 +9,8 @@ from conftest import golden_files
 import srcnb
 from srcnb import tasks
 from srcnb.methods import icarl
-from srcnb.methods.stages import run_stages
+from srcnb.methods.base import train_and_sleep
+from srcnb.mlp import BATCH_ROWS
 
 UNDROPPED = [p for p in golden_files("matlab_train_*.npz") if "herding_exemplars" in p.values[0]]
 
@@ -19,8 +22,8 @@ def protocol(protocol):
 
 
 @pytest.fixture
-def sequence(toy_data):
-    return tasks.class_incremental(toy_data, groups=1, cap=20)
+def sequence(easy_data):
+    return tasks.class_incremental(easy_data, groups=1, cap=20)
 
 
 def network_of(run, dtype):
@@ -62,16 +65,14 @@ def test_herding_is_the_naive_one_and_takes_each_sample_once():
     assert icarl.herding(phi, 0).shape == icarl.herding(phi[:0], 3).shape == (0,)
 
 
-def test_nearest_mean_predicts_in_chunks(monkeypatch):
+def test_nearest_mean_is_the_nearest():
     rng = np.random.default_rng(0)
     net = srcnb.MLP((6, 8, 5, 4), random_state=0)
     model = icarl.NearestMean(net, {c: rng.random((5, 6)) for c in (3, 1)})
-    X = rng.random((20, 6))
+    X = rng.random((BATCH_ROWS + 20, 6))  # more than go through the network at once
     whole = model.predict(X)
     far = np.linalg.norm(icarl.features(net, X)[:, None] - model.means, axis=2)
     np.testing.assert_array_equal(whole, np.array([3, 1])[far.argmin(axis=1)])
-    monkeypatch.setattr(icarl, "CHUNK", 7)
-    np.testing.assert_array_equal(model.predict(X), whole)
 
 
 def learners_of(sequence, protocol, sleeps=False, seed=0, **options):
@@ -79,11 +80,11 @@ def learners_of(sequence, protocol, sleeps=False, seed=0, **options):
     options = dict(memory=8, distill=False, selection="herding", classifier="head") | options
     kept = []
 
-    def make(protocol, rng):
-        kept.append(icarl.Icarl(protocol, rng, **options))
+    def make(rng):
+        kept.append(icarl.Icarl(rng, **options))
         return kept[0]
 
-    for stage, phase, model in run_stages(make, sequence, protocol, seed, sleeps):
+    for stage, phase, model in train_and_sleep(sequence, protocol, seed, make, sleeps=sleeps):
         yield stage, phase, model, kept[0]
 
 
@@ -153,11 +154,11 @@ def test_distillation_targets(bias):
 
 @pytest.mark.parametrize("distill", [False, True])
 @pytest.mark.parametrize("output", ["softmax", "relu"])
-def test_icarl_remembers_with_both_classifiers(sequence, protocol, toy_data, output, distill):
+def test_icarl_remembers_with_both_classifiers(sequence, protocol, easy_data, output, distill):
     protocol = replace(protocol, network=protocol.network | dict(output=output))
-    *_, (_, _, model) = icarl.run(sequence, protocol, 0, memory=30, distill=distill)
+    *_, (_, _, model) = icarl.icarl(sequence, protocol, 0, memory=30, distill=distill)
     for classifier in (model.head, model.nearest_mean, model):
-        assert np.mean(classifier.predict(toy_data.X_test) == toy_data.y_test) > 0.9
+        assert np.mean(classifier.predict(easy_data.X_test) == easy_data.y_test) > 0.9
 
 
 def test_sleep_keeps_exemplars_and_renews_the_means(sequence, protocol):
@@ -180,7 +181,7 @@ def test_reproducible_and_predict_is_the_classifier_asked_for(sequence, protocol
     a, b = (
         [
             (m.predict(X), m.head.predict(X), m.nearest_mean.predict(X))
-            for *_, m in icarl.run(sequence, protocol, 5, **options)
+            for *_, m in icarl.icarl(sequence, protocol, 5, **options)
         ]
         for _ in range(2)
     )
@@ -202,10 +203,10 @@ def test_reproducible_and_predict_is_the_classifier_asked_for(sequence, protocol
 )
 def test_bad_options(sequence, protocol, options, message):
     with pytest.raises((ValueError, TypeError), match=message):
-        icarl.run(sequence, protocol, 0, **options)
+        icarl.icarl(sequence, protocol, 0, **options)
 
 
-def test_tasks_that_share_classes_are_refused(toy_data, protocol):
-    shared = tasks.domain_incremental([toy_data, toy_data])
+def test_tasks_that_share_classes_are_refused(easy_data, protocol):
+    shared = tasks.domain_incremental([easy_data, easy_data])
     with pytest.raises(ValueError, match="tasks must bring new classes.*0, 1, 2, 0, 1, 2"):
-        icarl.run(shared, protocol, 0)
+        icarl.icarl(shared, protocol, 0)

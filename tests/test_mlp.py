@@ -1,3 +1,5 @@
+"""The network awake: gradients, training, forward passes, copies, bad input."""
+
 import itertools
 
 import numpy as np
@@ -5,7 +7,7 @@ import pytest
 from conftest import assert_gradients
 
 import srcnb
-from srcnb import mlp
+from srcnb import MLP, mlp
 
 
 def toy_batch(n=7, n_in=6, n_out=4, seed=0):
@@ -41,10 +43,8 @@ def test_gradients_against_central_differences(output, bias, dropout, l2):
     )
 
 
-@pytest.mark.parametrize("block", [1, 13, mlp.BLOCK_ELEMENTS])
-def test_fit_is_momentum_sgd(monkeypatch, block):
-    """fit() does what its docstring says, in whatever blocks the weights are updated."""
-    monkeypatch.setattr(mlp, "BLOCK_ELEMENTS", block)
+def test_fit_is_momentum_sgd():
+    """fit() does what its docstring says."""
     X, y = toy_batch(n=10)
     net = srcnb.MLP((6, 8, 4), bias=True, l2=0.01, dtype="float64", random_state=0)
     twin = net.copy()
@@ -102,11 +102,11 @@ def test_same_seed_same_network():
 
 @pytest.mark.parametrize("output", ["softmax", "relu"])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_learns(toy_data, output, dtype):
+def test_learns(easy_data, output, dtype):
     net = srcnb.MLP((20, 30, 3), output=output, dtype=dtype, bias=True, random_state=0)
-    net.fit(toy_data.X, toy_data.y, epochs=30, batch_size=10)
-    assert np.mean(net.predict(toy_data.X_test) == toy_data.y_test) > 0.95
-    assert all(a.dtype == dtype for a in net.activations(toy_data.X))
+    net.fit(easy_data.X, easy_data.y, epochs=30, batch_size=10)
+    assert np.mean(net.predict(easy_data.X_test) == easy_data.y_test) > 0.95
+    assert all(a.dtype == dtype for a in net.activations(easy_data.X))
 
 
 def test_activations_against_hand_computation():
@@ -123,7 +123,7 @@ def test_activations_against_hand_computation():
 
 
 def test_initial_weights():
-    for init, bounds in (("torch", [1 / 10, 1 / 20]), ("matlab", [0.01] * 2), (0.05, [0.05] * 2)):
+    for init, bounds in (("fan_in", [1 / 10, 1 / 20]), (0.05, [0.05] * 2)):
         net = srcnb.MLP((100, 400, 10), init=init, random_state=0)
         for w, bound in zip(net.weights, bounds, strict=True):
             assert 0.97 * bound < abs(w).max() <= bound * (1 + 1e-6)
@@ -255,3 +255,77 @@ def test_bad_masks():
     X, y = toy_batch()
     with pytest.raises(ValueError, match="masks"):
         net.gradients(X, y, [np.ones((7, 9))])
+
+
+def batch(rng, n=30, n_classes=4):
+    return rng.random((n, 7)), rng.integers(n_classes, size=n)
+
+
+def network(rng, **options):
+    return MLP((7, 6, 5, 4), dtype="float64", random_state=rng, **options)
+
+
+@pytest.mark.parametrize("output", ["softmax", "relu"])
+@pytest.mark.parametrize("bias", [False, True])
+def test_squared_gradients_sample_by_sample(output, bias):
+    rng = np.random.default_rng(0)
+    net = network(rng, output=output, bias=bias, dropout=0.3, l2=0.0)
+    X, y = batch(rng)
+    naive = [np.zeros_like(w) for w in net.weights]
+    for i in range(len(X)):
+        for total, g in zip(naive, net.gradients(X[i : i + 1], y[i : i + 1]).weights, strict=True):
+            total += g**2 / len(X)
+    for fast, slow in zip(net.squared_gradients(X, y), naive, strict=True):
+        np.testing.assert_allclose(fast, slow, rtol=1e-10, atol=1e-14)
+
+
+def test_squared_gradients_at_test_scale():
+    # Without inverted dropout the tested network is the one with W_2 and W_3 scaled by 0.7.
+    rng = np.random.default_rng(1)
+    net = network(rng, output="relu", dropout=0.3, inverted_dropout=False)
+    X, y = batch(rng)
+    scaled = MLP.from_arrays([net.weights[0], *(0.7 * w for w in net.weights[1:])], output="relu")
+    factors = (1, 0.49, 0.49)
+    expected = scaled.squared_gradients(X, y)
+    for fast, slow, factor in zip(net.squared_gradients(X, y), expected, factors, strict=True):
+        np.testing.assert_allclose(fast, factor * slow, rtol=1e-10)
+
+
+@pytest.mark.parametrize("output", ["softmax", "relu"])
+@pytest.mark.parametrize("batch_rows", [1, 7, 23, 1000])
+def test_batches_are_the_activations_some_rows_at_a_time(output, batch_rows):
+    net = srcnb.MLP((6, 8, 4), bias=True, dropout=0.3, inverted_dropout=False, output=output)
+    X = np.random.default_rng(0).random((23, 6))
+    whole, logits = net.activations(X), net.logits(X)
+    seen = []
+    for rows, activations, z in net.batches(X, batch_rows):
+        assert len(z) <= batch_rows and [len(a) for a in activations] == [len(z)] * 2
+        for a, all_of_it in zip(activations, whole, strict=True):
+            np.testing.assert_allclose(a, all_of_it[rows], rtol=1e-5)
+        np.testing.assert_allclose(z, logits[rows], rtol=1e-5, atol=1e-7)
+        seen += range(23)[rows]
+    assert seen == list(range(23))
+
+
+@pytest.mark.parametrize("output", ["softmax", "relu"])
+def test_logits_are_what_the_output_function_gets(output):
+    net = srcnb.MLP((6, 8, 4), bias=True, output=output, dtype="float64", random_state=0)
+    X = np.random.default_rng(0).random((2 * mlp.BATCH_ROWS + 3, 6))
+    z = net.logits(X)
+    e = np.exp(z)
+    expected = e / e.sum(axis=1, keepdims=True) if output == "softmax" else np.maximum(z, 0)
+    np.testing.assert_allclose(net.activations(X)[-1], expected, rtol=1e-12)
+    np.testing.assert_array_equal(net.predict(X), expected.argmax(axis=1))
+
+
+def test_squared_gradients_over_more_samples_than_a_batch():
+    rng = np.random.default_rng(0)
+    net = network(rng)
+    X, y = batch(rng, n=mlp.BATCH_ROWS + 3)
+    parts = slice(0, 1000), slice(1000, None)
+    expected = [
+        sum(len(X[p]) / len(X) * net.squared_gradients(X[p], y[p])[layer] for p in parts)
+        for layer in range(3)
+    ]
+    for fast, slow in zip(net.squared_gradients(X, y), expected, strict=True):
+        np.testing.assert_allclose(fast, slow, rtol=1e-10)

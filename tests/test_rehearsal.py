@@ -1,16 +1,20 @@
+"""rehearsal: what is mixed in."""
+
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from srcnb import tasks
-from srcnb.methods import rehearsal, sequential, src
+from srcnb.methods.baselines import sequential
+from srcnb.methods.rehearsal import n_rehearsed, rehearsal
+from srcnb.methods.src import src
 from srcnb.mlp import MLP
 
 
 @pytest.fixture
-def sequence(toy_data):
-    return tasks.class_incremental(toy_data, groups=1, cap=20)
+def sequence(easy_data):
+    return tasks.class_incremental(easy_data, groups=1, cap=20)
 
 
 @pytest.fixture
@@ -39,12 +43,12 @@ def assert_same(a, b):
 
 def test_share_0_is_sequential_or_src(sequence, protocol):
     for sleeps, other in ((False, sequential), (True, src)):
-        a = weights_of(rehearsal.run(sequence, protocol, 1, sleeps, share=0))
-        assert_same(a, weights_of(other.run(sequence, protocol, 1)))
+        a = weights_of(rehearsal(sequence, protocol, 1, sleeps, share=0))
+        assert_same(a, weights_of(other(sequence, protocol, 1)))
 
 
 def test_the_network_starts_and_learns_the_first_task_as_in_sequential(sequence, protocol):
-    a, b = (weights_of(m.run(sequence, protocol, 1)) for m in (rehearsal, sequential))
+    a, b = (weights_of(m(sequence, protocol, 1)) for m in (rehearsal, sequential))
     assert_same(a[:1], b[:1])
     assert any((v != w).any() for v, w in zip(a[1][2], b[1][2], strict=True))
 
@@ -53,7 +57,7 @@ def test_the_network_starts_and_learns_the_first_task_as_in_sequential(sequence,
     ("share", "sizes"), [(0.1, [20, 23, 26]), (0.5, [20, 35, 50]), (1, [20, 50, 80])]
 )
 def test_what_is_mixed_in(sequence, protocol, batches, share, sizes):
-    list(rehearsal.run(sequence, protocol, 0, share=share))
+    list(rehearsal(sequence, protocol, 0, share=share))
     assert [len(X) for X, _ in batches] == [len(y) for _, y in batches] == sizes
     earlier = np.concatenate([t.X_all for t in sequence])
     labels = np.concatenate([t.y_all for t in sequence])
@@ -73,26 +77,26 @@ def test_what_is_mixed_in(sequence, protocol, batches, share, sizes):
     + [(0.25, 48200, 12100), (0.5, 5, 3)],  # halves go up
 )
 def test_whole_hundreds_and_never_more_than_there_is(share, n_old, n):
-    assert rehearsal.n_rehearsed(share, n_old) == n
+    assert n_rehearsed(share, n_old) == n
 
 
 def test_rehearsal_sleeps_and_is_reproducible(sequence, protocol):
-    a, b = (weights_of(rehearsal.run(sequence, protocol, 3, sleeps=True)) for _ in range(2))
+    a, b = (weights_of(rehearsal(sequence, protocol, 3, sleeps=True)) for _ in range(2))
     assert [x[:2] for x in a] == [(k, phase) for k in (1, 2, 3) for phase in ("train", "sleep")]
     assert_same(a, b)
 
 
 def test_another_seed_draws_others(sequence, protocol, batches):
     for seed in (0, 1):
-        list(rehearsal.run(sequence, protocol, seed, share=0.1))
+        list(rehearsal(sequence, protocol, seed, share=0.1))
     (a, _), (b, _) = batches[2], batches[5]
     assert not np.array_equal(a[20:], b[20:])
 
 
-def test_rehearsal_remembers(sequence, protocol, toy_data):
+def test_rehearsal_remembers(sequence, protocol, easy_data):
     protocol = replace(protocol, training=dict(epochs=30, batch_size=10, learning_rate=0.2))
-    *_, (_, _, net) = rehearsal.run(sequence, protocol, 0, share=0.5)
-    assert np.mean(net.predict(toy_data.X_test) == toy_data.y_test) > 0.95
+    *_, (_, _, net) = rehearsal(sequence, protocol, 0, share=0.5)
+    assert np.mean(net.predict(easy_data.X_test) == easy_data.y_test) > 0.95
 
 
 @pytest.mark.parametrize(
@@ -100,4 +104,4 @@ def test_rehearsal_remembers(sequence, protocol, toy_data):
 )
 def test_bad_share(sequence, protocol, share, error):
     with pytest.raises(error, match=f"share.*{share}"):
-        rehearsal.run(sequence, protocol, 0, share=share)
+        rehearsal(sequence, protocol, 0, share=share)

@@ -1,30 +1,19 @@
 """Experiments: what both sources published, and what is asked of them, each with one command.
 
-An Experiment (runner.py) is a list of conditions and a function that runs one of them with one
+An Experiment (runner.py) is a list of conditions and a function that measures one of them with one
 seed; ``srcnb experiment NAME`` runs each condition with each seed and writes NAME.csv and NAME.md.
 """
 
-from srcnb.experiments import (
-    class_incremental,
-    cross_modal,
-    features,
-    icarl,
-    little_training,
-    patches,
-    rehearsal,
-    single_sleep,
-)
+from srcnb.experiments import class_incremental, cross_modal, features, memory, one_sleep, patches
 
 EXPERIMENTS = {
     experiment.name: experiment
     for experiment in (
         *class_incremental.EXPERIMENTS,
-        cross_modal.EXPERIMENT,
-        patches.EXPERIMENT,
-        rehearsal.EXPERIMENT,
-        icarl.EXPERIMENT,
-        little_training.EXPERIMENT,
-        *single_sleep.EXPERIMENTS,
+        *cross_modal.EXPERIMENTS,
+        *patches.EXPERIMENTS,
+        *memory.EXPERIMENTS,
+        *one_sleep.EXPERIMENTS,
         *features.EXPERIMENTS,
     )
 }

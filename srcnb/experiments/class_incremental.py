@@ -1,51 +1,73 @@
 """Five tasks of two classes each: the published protocols on MNIST and Fashion-MNIST."""
 
+from collections.abc import Iterator
 from functools import lru_cache, partial
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
-from srcnb import datasets, protocols, tasks
-from srcnb.experiments.runner import Experiment, at_the_end, mean_sd, measurements
+from srcnb import datasets, presets, tasks
+from srcnb.experiments.runner import (
+    Condition,
+    Experiment,
+    Source,
+    at_the_end,
+    mean_sd,
+    measurements,
+)
 from srcnb.methods import METHODS
+from srcnb.protocol import Protocol
 
 
-@lru_cache(maxsize=1)  # runs go seed by seed, and an order is a seed's
-def five_tasks(dataset, data_dir, cap=5000, order=None):
-    """The classes of a data set, two by two; read once for all runs in a row."""
+@lru_cache(maxsize=1)  # conditions go seed by seed, and an order is a seed's
+def five_tasks(
+    dataset: str, data_dir: str | None, cap: int | None, order: tuple[int, ...] | None = None
+) -> list[tasks.Task]:
+    """The classes of a data set, two by two; read once for all conditions in a row."""
     data = datasets.load(dataset, data_dir)
     return tasks.class_incremental(data, groups=2, order=order, cap=cap)
 
 
-def shuffled_pairs(n_classes, seed):
+def shuffled_pairs(n_classes: int, seed: int) -> tuple[int, ...]:
     """An order of the classes in which the pairs 0 and 1, 2 and 3, … change places."""
     pairs = np.random.default_rng([seed, 2]).permutation(-(-n_classes // 2))
     order = (c for pair in pairs for c in (2 * pair, 2 * pair + 1))
     return tuple(int(c) for c in order if c < n_classes)
 
 
-def run(preset, dataset, condition, seed, source):
+def protocol_of(preset: str, dataset: str, condition: Condition) -> Protocol:
+    """The preset's protocol, whatever the method."""
+    return presets.get(preset, dataset)
+
+
+def measure(
+    dataset: str, condition: Condition, seed: int, source: Source, protocol: Protocol
+) -> Iterator[dict[str, Any]]:
     """Measurements after each task and each sleep of a method."""
-    protocol = protocols.get(preset, dataset)
     sequence = five_tasks(dataset, source.data_dir, protocol.cap)
     return measurements(METHODS[condition["method"]](sequence, protocol, seed), sequence)
 
 
-def table(results):
+def table(results: pd.DataFrame) -> pd.DataFrame:
     """Accuracy over all classes at the end, and of the first and the last task."""
     last = results.groupby(["method", "seed", "task"], sort=False).tail(1)
     last = last[last["task"].isin(["all", "1", "5"])]
     names = {"all": "all classes", "1": "task 1", "5": "task 5"}
     text = mean_sd(last.assign(task=last["task"].map(names)), ["method"], ["task"])
-    per_run = at_the_end(results, ["method"]).groupby("method", sort=False)["seconds"].mean()
-    return text.assign(seconds=[f"{s:.0f}" for s in per_run[text["method"]]])
+    seconds = at_the_end(results, ["method"]).groupby("method", sort=False)["seconds"].mean()
+    return text.assign(seconds=[f"{s:.0f}" for s in seconds[text["method"]]])
 
 
-def _experiment(name, preset, dataset, methods, seeds, summary):
+def _experiment(
+    name: str, preset: str, dataset: str, methods: list[str], seeds: int, summary: str
+) -> Experiment:
     return Experiment(
         name,
         summary,
         [{"method": method} for method in methods],
-        partial(run, preset, dataset),
+        partial(protocol_of, preset, dataset),
+        partial(measure, dataset),
         table,
         seeds,
     )
@@ -55,7 +77,7 @@ BASELINES = ["sequential", "src", "parallel"]
 EXPERIMENTS = (
     _experiment(
         "mnist",
-        "matlab",
+        "paper",
         "mnist",
         [
             *BASELINES,
@@ -73,15 +95,15 @@ EXPERIMENTS = (
     ),
     _experiment(
         "fashion-mnist",
-        "matlab",
+        "paper",
         "fashion-mnist",
         BASELINES,
         5,
         "the same on Fashion-MNIST",
     ),
     _experiment(
-        "mnist-torch",
-        "torch",
+        "mnist-replica",
+        "replica",
         "mnist",
         [
             *BASELINES,
@@ -93,6 +115,6 @@ EXPERIMENTS = (
             "low-rank-parallel",
         ],
         3,
-        "MNIST in five tasks, the torch replica's protocol and its other methods",
+        "MNIST in five tasks, the replica's protocol and its other methods",
     ),
 )

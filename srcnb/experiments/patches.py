@@ -5,25 +5,31 @@ four are the same; here each has 25 pixels on, ``overlap`` of which are on in al
 epochs of task 2, a step of SGD each, can't undo the four of task 1: so there are more as well.
 """
 
-from functools import partial
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
+import pandas as pd
+from numpy.random import SeedSequence
 
-from srcnb.asleep.dreams import MeanDream
-from srcnb.experiments.runner import Experiment, mean_sd
+from srcnb import presets
+from srcnb.datasets import Dataset
+from srcnb.experiments.runner import Condition, Experiment, Source, mean_sd
+from srcnb.methods.base import sleep_as_scheduled, train_and_sleep
 from srcnb.mlp import MLP
-from srcnb.protocols import MatlabNight
-from srcnb.tasks import Dataset, class_incremental
+from srcnb.protocol import Protocol, SleepSchedule, SleepState
+from srcnb.spiking.inputs import MeanInput
+from srcnb.tasks import class_incremental
+from srcnb.validation import Array
 
 N_PIXELS, N_ON, N_IMAGES = 100, 25, 4
-CONSTANTS = (64, 0.0035, 0.0002, 1.045, 4.25)
-TRAINING = dict(batch_size=2, learning_rate=0.05, momentum=0.5, reset_momentum=False)
-FIRST_EPOCHS, SECOND_EPOCHS = 4, (2, 4, 20)
+TRAINING = dict(epochs=4, batch_size=2, learning_rate=0.05, momentum=0.5, reset_momentum=False)
+SECOND_EPOCHS = (2, 4, 20)
 STEPS = 30000
 OVERLAPS = (1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25)
 
 
-def images(overlap, rng):
+def images(overlap: int, rng: np.random.Generator) -> Array:
     """The four images, float32 (4, 100), their pixels in a random order."""
     X = np.zeros((N_IMAGES, N_PIXELS), np.float32)
     X[:, :overlap] = 1
@@ -33,40 +39,51 @@ def images(overlap, rng):
     return X[:, rng.permutation(N_PIXELS)]
 
 
-def run(condition, seed, source):
+def protocol_of(condition: Condition) -> Protocol:
+    """One layer of weights, one sleep at the end."""
+    return Protocol(
+        name="patches",
+        hidden=(),
+        schedule=SleepSchedule(presets.PAPER["patches"], MeanInput, STEPS, data="seen", every=0),
+        network=dict(output="softmax", init=0.01),
+        training=TRAINING,
+        later_training=dict(epochs=condition["epochs"]),
+    )
+
+
+def measure(
+    condition: Condition, seed: int, source: Source, protocol: Protocol
+) -> Iterator[dict[str, Any]]:
     """Accuracy over the four images after task 1, after task 2, and after sleep."""
     X = images(condition["overlap"], np.random.default_rng([seed, 2]))
     labels = np.arange(N_IMAGES)
     data = Dataset("patches", X, labels, X, labels, N_IMAGES, (10, 10))
-    net = MLP((N_PIXELS, N_IMAGES), output="softmax", init="matlab", random_state=seed)
-    night = MatlabNight(CONSTANTS, MeanDream(), STEPS, 0)
-    measure = partial(_measure, data)
-    both_epochs = FIRST_EPOCHS, condition["epochs"]
-    for stage, (task, epochs) in enumerate(
-        zip(class_incremental(data), both_epochs, strict=True), 1
-    ):
-        net.fit(task.X, task.y, epochs=epochs, **TRAINING)
-        night.learn(task)
-        yield from measure(net, f"task {stage}")
-    yield from measure(night.sleep(net, 1, np.random.SeedSequence([seed, 1])), "sleep")
+
+    def sleep(state: SleepState, net: MLP, stage: int, random_state: SeedSequence) -> MLP:
+        # It is the first sleep of this network, and has the random numbers of a first one.
+        return sleep_as_scheduled(state, net, 1, SeedSequence([seed, 1]))
+
+    checkpoints = train_and_sleep(class_incremental(data), protocol, seed, sleep=sleep)
+    for stage, phase, net in checkpoints:
+        after = f"task {stage}" if phase == "train" else "sleep"
+        right = net.predict(X) == labels
+        for task, part in (("all", right), ("1", right[:2]), ("2", right[2:])):
+            yield {"after": after, "task": task, "accuracy": 100 * float(part.mean())}
 
 
-def _measure(data, net, after):
-    right = net.predict(data.X) == data.y
-    for task, part in (("all", right), ("1", right[:2]), ("2", right[2:])):
-        yield {"after": after, "task": task, "accuracy": 100 * float(part.mean())}
-
-
-def table(results):
+def table(results: pd.DataFrame) -> pd.DataFrame:
     """Accuracy over all images against the overlap."""
     results = results[results["task"] == "all"].rename(columns={"epochs": "epochs of task 2"})
     return mean_sd(results, ["epochs of task 2", "overlap"], ["after"])
 
 
-EXPERIMENT = Experiment(
-    "patches",
-    "four tiny images: accuracy after task 1, task 2 and sleep, against their overlap",
-    [{"epochs": e, "overlap": overlap} for e in SECOND_EPOCHS for overlap in OVERLAPS],
-    run,
-    table,
+EXPERIMENTS = (
+    Experiment(
+        "patches",
+        "four tiny images: accuracy after task 1, task 2 and sleep, against their overlap",
+        [{"epochs": e, "overlap": overlap} for e in SECOND_EPOCHS for overlap in OVERLAPS],
+        protocol_of,
+        measure,
+        table,
+    ),
 )

@@ -1,7 +1,8 @@
 """icarl: a small memory of exemplars, and a nearest-mean classifier on top of the features.
 
 Rebuffi, Kolesnikov, Sperl, Lampert, "iCaRL: Incremental classifier and representation learning",
-CVPR 2017; in the form of matlab's script, which differs from the paper in three ways that are kept:
+CVPR 2017; in the form that the authors of SRC gave it in their script, which differs from it in
+three ways that are kept:
 
 - features φ, the last hidden layer's activations, are not scaled to unit length;
 - the first exemplar of a class is the one with the smallest φ·μ, not the one nearest to the mean μ
@@ -12,24 +13,29 @@ Not kept: the source leaves dropout on while it computes features and distillati
 rounds a class's share of the memory to the nearest whole number, which can overfill it.
 """
 
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
+from numpy.random import Generator
 
-from srcnb.checks import check_array, check_choice, check_int, check_list
-from srcnb.methods.stages import Learner, run_stages
-from srcnb.mlp import CHUNK
+from srcnb.methods.base import Checkpoint, Learner, train_and_sleep
+from srcnb.mlp import MLP
+from srcnb.protocol import Protocol
+from srcnb.tasks import Task
+from srcnb.validation import Array, ArrayLike, check_array, check_choice, check_int, check_list
 
 CLASSIFIERS = ("nearest-mean", "head")
 SELECTIONS = ("herding", "random")
 
 
-def features(net, X):
+def features(net: MLP, X: ArrayLike) -> Array:
     """φ of ``X`` (n, n_0): activations of the last hidden layer, (n, n_{L-1}), dropout off."""
     return net.activations(X)[-2]
 
 
-def herding(phi, n):
+def herding(phi: ArrayLike, n: int) -> Array:
     """Choose samples whose mean stays near the mean of all, in order of importance.
 
     Parameters
@@ -79,19 +85,18 @@ class NearestMean:
     means : (n_seen, n_{L-1}) array, each class's mean feature as ``net`` sees it now
     """
 
-    def __init__(self, net, exemplars):
+    def __init__(self, net: MLP, exemplars: Mapping[int, Array]) -> None:
         self.net = net
         self.classes = np.array(list(exemplars), dtype=np.int64)
         self.means = np.stack([features(net, X).mean(axis=0) for X in exemplars.values()])
 
-    def predict(self, X):
-        """The class of the nearest mean for each row of ``X`` (n, n_0): (n,) ints."""
+    def predict(self, X: Array) -> Array:
+        """The class of the nearest mean for each row of ``X`` (n, n_0): (n,) int64."""
         labels = np.empty(len(X), dtype=np.int64)
         squares = (self.means**2).sum(axis=1)
-        for start in range(0, len(X), CHUNK):
-            rows = slice(start, start + CHUNK)
+        for rows, activations, _ in self.net.batches(X):
             # |φ - μ|², less the |φ|² that is the same for every mean.
-            distance = squares - 2 * (features(self.net, X[rows]) @ self.means.T)
+            distance = squares - 2 * (activations[-2] @ self.means.T)
             labels[rows] = self.classes[distance.argmin(axis=1)]
         return labels
 
@@ -108,13 +113,15 @@ class IcarlModel:
     classifier : "nearest-mean" | "head", the one that ``predict`` stands for
     """
 
-    def __init__(self, net, exemplars, classifier="nearest-mean"):
+    def __init__(
+        self, net: MLP, exemplars: Mapping[int, Array], classifier: str = "nearest-mean"
+    ) -> None:
         self.head = net
         self.nearest_mean = NearestMean(net, exemplars)
         self.classifier = check_choice("classifier", classifier, CLASSIFIERS)
 
-    def predict(self, X):
-        """The class of each row of ``X`` (n, n_0) by the chosen classifier: (n,) ints."""
+    def predict(self, X: Array) -> Array:
+        """The class of each row of ``X`` (n, n_0) by the chosen classifier: (n,) int64."""
         return (self.head if self.classifier == "head" else self.nearest_mean).predict(X)
 
 
@@ -124,24 +131,26 @@ class Icarl(Learner):
     Attributes
     ----------
     memory : int, samples kept at most, shared alike by the classes seen
-    distill, selection, classifier : see :func:`run`
+    distill, selection, classifier : see :func:`icarl`
     exemplars : dict from class to its (n, n_0) samples, in the order in which they were selected
     """
 
-    def __init__(self, protocol, rng, memory, distill, selection, classifier):
-        super().__init__(protocol, rng)
+    def __init__(
+        self, rng: Generator, memory: int, distill: bool, selection: str, classifier: str
+    ) -> None:
+        super().__init__(rng)
         self.memory = memory
         self.distill = distill
         self.selection = selection
         self.classifier = classifier
-        self.exemplars = {}
+        self.exemplars: dict[int, Array] = {}
 
-    def learn(self, net, task):
+    def learn(self, net: MLP, task: Task, training: Mapping[str, Any]) -> None:
         """Train ``net`` in place on ``task`` and the exemplars; then renew the exemplars."""
-        net.fit(*self.training_data(net, task), **self.protocol.training)
+        net.fit(*self.training_data(net, task), **training)
         self.remember(net, task)
 
-    def training_data(self, net, task):
+    def training_data(self, net: MLP, task: Task) -> tuple[Array, Array]:
         """The task's samples and all exemplars: X (n, n_0) and y, (n,) labels.
 
         With distillation and exemplars y are (n, n_L) targets in the network's dtype.
@@ -156,7 +165,7 @@ class Icarl(Learner):
         labels = np.repeat(list(self.exemplars), [len(e) for e in self.exemplars.values()])
         return X, np.concatenate([task.y, labels])
 
-    def remember(self, net, task):
+    def remember(self, net: MLP, task: Task) -> None:
         """Choose exemplars of the task's classes; shorten the lists of the earlier ones."""
         new = np.unique(task.y_all)
         share = self.memory // (len(self.exemplars) + len(new))
@@ -170,43 +179,41 @@ class Icarl(Learner):
                 chosen = self.rng.permutation(len(X))[:share]
             self.exemplars[int(c)] = X[chosen]
 
-    def model(self, net):
+    def model(self, net: MLP) -> IcarlModel:
         """Both classifiers; class means are those of ``net``'s features, also after a sleep."""
         return IcarlModel(net, self.exemplars, self.classifier)
 
 
-def distillation_targets(net, X, classes):
+def distillation_targets(net: MLP, X: ArrayLike, classes: Iterable[int]) -> Array:
     """What ``net`` says about ``X`` (n, n_0) among the ``classes`` that it knows: (n, n_L).
 
     The targets of all other classes are 0. For a softmax output the softmax is taken over
     ``classes`` alone, so that each row sums to 1; a relu output's values are taken as they are.
     """
     classes = check_list("classes", classes)
-    *_, phi, out = net.activations(X)
+    # Not from the outputs: those of these classes may all have underflowed.
+    z = net.logits(X)
+    known = z[:, classes]
     if net.output == "softmax":
-        # From the last layer's input: the outputs of these classes may all have underflowed.
-        z = phi @ net.weights[-1][classes].T
-        if net.biases is not None:
-            z += net.biases[-1][classes]
-        known = np.exp(z - z.max(axis=1, keepdims=True))
+        known = np.exp(known - known.max(axis=1, keepdims=True))
         known /= known.sum(axis=1, keepdims=True)
     else:
-        known = out[:, classes]
-    targets = np.zeros_like(out)
+        known = np.maximum(known, 0)
+    targets = np.zeros_like(z)
     targets[:, classes] = known
     return targets
 
 
-def run(
-    tasks,
-    protocol,
-    seed,
-    sleeps=False,
-    memory=100,
-    distill=False,
-    selection="herding",
-    classifier="nearest-mean",
-):
+def icarl(
+    tasks: Sequence[Task],
+    protocol: Protocol,
+    seed: int,
+    sleeps: bool = False,
+    memory: int = 100,
+    distill: bool = False,
+    selection: str = "herding",
+    classifier: str = "nearest-mean",
+) -> Iterator[Checkpoint]:
     """Yield a model after each task and, with ``sleeps``, each sleep; see srcnb.methods.
 
     A stage trains on the task's samples (capped) and all exemplars. Then memory // (classes seen)
@@ -249,4 +256,4 @@ def run(
     learner = partial(
         Icarl, memory=memory, distill=bool(distill), selection=selection, classifier=classifier
     )
-    return run_stages(learner, tasks, protocol, seed, sleeps)
+    return train_and_sleep(tasks, protocol, seed, learner, sleeps=sleeps)

@@ -1,22 +1,33 @@
 """src: sleep replay consolidation (Tadros et al. 2022), sequential training with sleep between."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
+from numpy.random import SeedSequence
 
-from srcnb.asleep.night import sleep as fall_asleep
-from srcnb.checks import check_real
-from srcnb.methods.stages import Learner, plain_sleep, run_stages
+from srcnb.methods.base import Checkpoint, Sleep, sleep_as_scheduled, train_and_sleep
+from srcnb.mlp import MLP
+from srcnb.protocol import Protocol, SleepState
+from srcnb.tasks import Task
+from srcnb.validation import Array, check_real
 
-# Looks at the held-out samples during a sleep, for save_best.
-LOOKS = 10
+# How often the held-out samples are predicted during a sleep, for save_best.
+MOMENTS = 10
 
 
-def run(tasks, protocol, seed, step_back=0.0, save_best=0.0):
+def src(
+    tasks: Sequence[Task],
+    protocol: Protocol,
+    seed: int,
+    step_back: float = 0.0,
+    save_best: float = 0.0,
+) -> Iterator[Checkpoint]:
     """Yield the network after each task and after each sleep; see srcnb.methods.
 
     Parameters
     ----------
+    tasks, protocol, seed : see srcnb.methods
     step_back : float in [0, 1]
         λ of W = (1 - λ)·W_slept + λ·W_before, after each sleep.
     save_best : float in [0, 1)
@@ -24,24 +35,31 @@ def run(tasks, protocol, seed, step_back=0.0, save_best=0.0):
         before a sleep and at ten moments during it, those are kept that are right most often on
         what was held out of all tasks so far, the mean of the tasks. Test data are not touched,
         but samples of earlier tasks are kept, which plain src does without. 0: the last weights.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For options outside their ranges, or a share that leaves a class without samples.
     """
     check_real("step_back", step_back, 0, 1)
     check_real("save_best", save_best, 0, 1, high_open=True)
-    sleep, held_out = plain_sleep, []
+    sleep: Sleep = sleep_as_scheduled
     if save_best:
         rng = np.random.default_rng([seed, 1])
-        tasks, held_out = zip(*(_hold_out(task, save_best, rng) for task in tasks), strict=True)
-        sleep = _best_moment(held_out)
+        learnt, held_out = zip(*(_hold_out(task, save_best, rng) for task in tasks), strict=True)
+        tasks, sleep = learnt, _best_moment(held_out)
     if step_back:
         sleep = _step_back(sleep, step_back)
-    return run_stages(Learner, list(tasks), protocol, seed, sleeps=True, sleep=sleep)
+    return train_and_sleep(tasks, protocol, seed, sleep=sleep)
 
 
-def _step_back(sleep, share):
+def _step_back(sleep: Sleep, share: float) -> Sleep:
     """A sleep after which the weights go back by this share of the way."""
 
-    def sleep_and_step_back(night, net, stage, random_state):
-        slept = sleep(night, net, stage, random_state)
+    def sleep_and_step_back(
+        state: SleepState, net: MLP, stage: int, random_state: SeedSequence
+    ) -> MLP:
+        slept = sleep(state, net, stage, random_state)
         mixed = [
             (1 - share) * after + share * before
             for after, before in zip(slept.weights, net.weights, strict=True)
@@ -51,9 +69,11 @@ def _step_back(sleep, share):
     return sleep_and_step_back
 
 
-def _hold_out(task, share, rng):
+def _hold_out(
+    task: Task, share: float, rng: np.random.Generator
+) -> tuple[Task, tuple[Array, Array]]:
     """(the task without a share of each class's training samples, these samples as (X, y))."""
-    out = []
+    out: list[int] = []
     for c in np.unique(task.y):
         rows = rng.permutation(np.flatnonzero(task.y == c))
         n = round(share * len(rows))
@@ -76,24 +96,27 @@ def _hold_out(task, share, rng):
     return learnt, (task.X[out], task.y[out])
 
 
-def _best_moment(held_out):
+def _best_moment(held_out: Sequence[tuple[Array, Array]]) -> Sleep:
     """A sleep that returns the network of its best moment on the ``held_out`` samples so far."""
 
-    def sleep_and_keep_best(night, net, stage, random_state):
-        def score(net):
-            return np.mean([np.mean(net.predict(X) == y) for X, y in held_out[:stage]])
+    def sleep_and_keep_best(
+        state: SleepState, net: MLP, stage: int, random_state: SeedSequence
+    ) -> MLP:
+        def score(net: MLP) -> float:
+            return float(np.mean([np.mean(net.predict(X) == y) for X, y in held_out[:stage]]))
 
-        best = [score(net), net]
+        best, most = net, score(net)
 
-        def look(step, net):
+        def keep_best(step: int, net: MLP) -> None:
+            nonlocal best, most
             right = score(net)
-            if right > best[0]:
-                best[:] = right, net
+            if right > most:
+                best, most = net, right
 
-        config = night.config(net, stage)
-        if config.n_steps:
-            every = -(-config.n_steps // LOOKS)
-            fall_asleep(net, night.dream, config, random_state, callback=look, every=every)
-        return best[1]
+        n_steps = state.schedule.n_steps(stage)
+        if n_steps:
+            every = -(-n_steps // MOMENTS)
+            state.sleep(net, stage, random_state, callback=keep_best, every=every)
+        return best
 
     return sleep_and_keep_best

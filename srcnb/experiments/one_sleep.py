@@ -1,0 +1,162 @@
+"""One sleep alone: how late it may come, how accuracy changes in it, and after little training."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+import pandas as pd
+from numpy.random import SeedSequence
+
+from srcnb import datasets, presets, tasks
+from srcnb.experiments.class_incremental import five_tasks
+from srcnb.experiments.runner import (
+    Condition,
+    Experiment,
+    Source,
+    accuracies,
+    mean_sd,
+    measurements,
+)
+from srcnb.methods.base import train_and_sleep
+from srcnb.mlp import MLP
+from srcnb.protocol import Protocol, SleepState
+
+# One sleep is followed through 35,000 steps. Nearly all of it happens in its beginning, so that the
+# measurements are the further apart the later they come.
+STEPS, EVERY = 35000, 20
+# Little training: the source's images, epochs and steps.
+N_IMAGES, LITTLE_EPOCHS, LITTLE_STEPS = 5000, (10, 20, 40), 20000
+
+
+def protocol_single(condition: Condition) -> Protocol:
+    """The paper's for MNIST."""
+    return presets.paper()
+
+
+def measure_single(
+    condition: Condition, seed: int, source: Source, protocol: Protocol
+) -> Iterator[dict[str, Any]]:
+    """Measurements before and after one sleep, the only one, after each number of tasks.
+
+    It is as long as the sleep after that task is in src: 5000 steps more for each task.
+    """
+    sequence = five_tasks("mnist", source.data_dir, protocol.cap)
+    return measurements(train_and_sleep(sequence, protocol, seed, aside=True), sequence)
+
+
+def is_measured(step: int) -> bool:
+    """Every 20 steps up to 100, every 100 up to 2500, every 2500 to the end."""
+    return step <= 100 or (step <= 2500 and step % 100 == 0) or step % 2500 == 0
+
+
+def protocol_during(condition: Condition) -> Protocol:
+    """The paper's for MNIST, with one long sleep at the end."""
+    protocol = presets.paper()
+    schedule = replace(protocol.schedule, first_steps=STEPS, more_steps=0, every=0)
+    return replace(protocol, schedule=schedule)
+
+
+def measure_during(
+    condition: Condition, seed: int, source: Source, protocol: Protocol
+) -> list[dict[str, Any]]:
+    """Measurements at many moments of the first sleep of a network that has learnt it all."""
+    sequence = five_tasks("mnist", source.data_dir, protocol.cap)
+    rows = []
+
+    def measure(step: int, net: MLP) -> None:
+        if is_measured(step):
+            for task, accuracy in accuracies(net, sequence).items():
+                rows.append({"step": step, "task": task, "accuracy": accuracy})
+
+    def sleep(state: SleepState, net: MLP, stage: int, random_state: SeedSequence) -> MLP:
+        measure(0, net)
+        state.sleep(net, stage, random_state, callback=measure, every=EVERY)
+        return net
+
+    for _ in train_and_sleep(sequence, protocol, seed, sleep=sleep):
+        pass
+    return rows
+
+
+@cache
+def everything(data_dir: str | None, cap: int | None) -> list[tasks.Task]:
+    """All of MNIST as one task, whose capped part is its first images."""
+    return tasks.domain_incremental([datasets.load("mnist", data_dir)], cap=cap)
+
+
+def protocol_little(condition: Condition) -> Protocol:
+    """The paper's for little training on the first 5000 images."""
+    protocol = presets.paper(f"little-training-{condition['epochs']}")
+    return replace(
+        protocol,
+        cap=N_IMAGES,
+        schedule=replace(protocol.schedule, first_steps=LITTLE_STEPS),
+        training={**protocol.training, "epochs": condition["epochs"], "learning_rate": 0.01},
+    )
+
+
+def measure_little(
+    condition: Condition, seed: int, source: Source, protocol: Protocol
+) -> Iterator[dict[str, Any]]:
+    """Accuracy on the test images and on all training images, before and after the sleep.
+
+    As in the source the sleep input and α are of all images, not only of the 5000.
+    """
+    [task] = everything(source.data_dir, protocol.cap)
+    for _, phase, model in train_and_sleep([task], protocol, seed):
+        for images, X, y in (
+            ("test", task.X_test, task.y_test),
+            ("training", task.X_all, task.y_all),
+        ):
+            accuracy = 100 * float((model.predict(X) == y).mean())
+            yield {"phase": phase, "images": images, "accuracy": accuracy}
+
+
+def table_single(results: pd.DataFrame) -> pd.DataFrame:
+    """Accuracy on each task before and after the sleep, against the tasks learnt in a row."""
+    names = {"train": "before", "sleep": "after"}
+    results = results.assign(sleep=results["phase"].map(names))
+    return mean_sd(results, ["stage", "sleep"], ["task"])
+
+
+def table_during(results: pd.DataFrame) -> pd.DataFrame:
+    """Accuracy against steps of sleep; of the first 2500, some."""
+    shown = [*range(0, 101, EVERY), 200, 300, 500, 1000, 1500, 2000]
+    chosen = results["step"].isin(shown) | (results["step"] % 2500 == 0)
+    return mean_sd(results[chosen], ["step"], ["task"])
+
+
+def table_little(results: pd.DataFrame) -> pd.DataFrame:
+    """Accuracy before and after the sleep."""
+    names = {"train": "before sleep", "sleep": "after sleep"}
+    results = results.assign(phase=results["phase"].map(names))
+    return mean_sd(results, ["epochs", "images"], ["phase"])
+
+
+EXPERIMENTS = (
+    Experiment(
+        "little-training",
+        "10, 20 or 40 epochs on 5000 images of all classes, before and after a sleep",
+        [{"epochs": epochs} for epochs in LITTLE_EPOCHS],
+        protocol_little,
+        measure_little,
+        table_little,
+    ),
+    Experiment(
+        "single-sleep",
+        "MNIST: one sleep only, after 1 … 5 tasks in a row",
+        [{"method": "src"}],
+        protocol_single,
+        measure_single,
+        table_single,
+    ),
+    Experiment(
+        "during-sleep",
+        "MNIST: accuracy every 20, 100 and 2500 steps of one sleep after five tasks in a row",
+        [{"method": "src"}],
+        protocol_during,
+        measure_during,
+        table_during,
+    ),
+)

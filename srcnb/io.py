@@ -1,0 +1,161 @@
+"""Files that are whole or not there, and networks as files: arrays and a header, without pickle.
+
+What a network is made of is not known here: srcnb.low_rank.load is the function for users.
+"""
+
+import json
+import os
+import re
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from srcnb.validation import DTYPES, Array
+
+PathLike: TypeAlias = str | os.PathLike[str]
+FORMAT, VERSION = "srcnb network", 1
+
+
+@contextmanager
+def replacing(path: PathLike) -> Iterator[Path]:
+    """Yield a temporary path beside ``path`` and rename it onto ``path`` if all went well."""
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def check_folder(name: str, folder: PathLike, files: Iterable[str] = ()) -> Path:
+    """Make ``folder`` if need be and return it as a Path.
+
+    ValueError if it, or one of the ``files`` in it, can't be written.
+    """
+    folder = Path(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise ValueError(
+            f"{name} must be a folder that can be written, got {folder}: {error}"
+        ) from None
+    for file in files:
+        if (folder / file).is_dir():
+            raise ValueError(f"{name} must have room for {file}, but {folder / file} is a folder")
+    return folder
+
+
+def write_network(path: PathLike, header: Mapping[str, Any], arrays: Mapping[str, Any]) -> None:
+    """Write an .npz file of ``arrays`` and, as JSON, the ``header``; whole or not at all.
+
+    Format and version are added to the header. ``path`` is used as it is, whatever its ending.
+    """
+    whole = {"format": FORMAT, "version": VERSION, **header}
+    # Bit generators have arrays and numbers of NumPy in their states.
+    text = json.dumps(whole, default=lambda value: value.tolist())
+    with replacing(path) as temporary, open(temporary, "wb") as file:
+        np.savez(file, allow_pickle=False, header=np.array(text), **arrays)
+
+
+def read_network(path: PathLike) -> tuple[dict[str, Any], dict[str, Array]]:
+    """The header and the arrays of a file of :func:`write_network`.
+
+    ValueError that names the file if it is damaged, of another kind, or of a later version;
+    FileNotFoundError if it is not there.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            header = json.loads(str(file["header"]))
+            if not isinstance(header, dict) or header.get("format") != FORMAT:
+                raise ValueError(f"its header is not that of a {FORMAT}")
+            version = header.get("version")
+            if not isinstance(version, int) or version > VERSION:
+                raise ValueError(
+                    f"it has version {version!r} of the format, and this srcnb reads {VERSION}"
+                )
+            return header, {name: file[name] for name in file.files if name != "header"}
+    except FileNotFoundError:
+        raise
+    except Exception as error:  # a damaged file makes NumPy and zipfile raise nearly anything
+        what = "no header" if isinstance(error, KeyError) else str(error)
+        raise ValueError(f"{path} can't be read as a network of srcnb: {what}") from error
+
+
+def read_state_dict(path: PathLike) -> tuple[list[Array], list[Array] | None]:
+    """Weights and biases of a chain of linear layers from a .safetensors file.
+
+    ``path`` holds a state dict: NAME.weight (n_l, n_{l-1}) and perhaps NAME.bias (n_l,) of each
+    layer. Layers are taken in the natural order of their names ("fc2" before "fc10").
+
+    Raises
+    ------
+    ImportError
+        Without the package safetensors.
+    ValueError
+        That names file and tensor: for tensors that are not weights or biases of linear layers, or
+        not float32 or float64; for biases of some layers only; for a damaged file.
+    """
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"no such file: {path}")
+    try:
+        from safetensors import SafetensorError, safe_open
+    except ImportError as error:
+        raise ImportError(
+            f"{path} needs the package safetensors: pip install 'srcnb[safetensors]'"
+        ) from error
+    try:
+        with safe_open(path, framework="np") as file:
+            for key in file.keys():  # noqa: SIM118 - it is no dict
+                dtype = file.get_slice(key).get_dtype()
+                if dtype not in ("F32", "F64"):
+                    raise ValueError(
+                        f"{key} of {path} must be float32 or float64, got {dtype}: convert it"
+                        " before it is saved, by state_dict's .float()"
+                    )
+            tensors = {key: np.ascontiguousarray(file.get_tensor(key)) for key in file.keys()}  # noqa: SIM118
+    except SafetensorError as error:
+        raise ValueError(f"{path} can't be read as a safetensors file: {error}") from error
+    return _linear_layers(path, tensors)
+
+
+def _linear_layers(
+    path: PathLike, tensors: Mapping[str, Array]
+) -> tuple[list[Array], list[Array] | None]:
+    for key, tensor in tensors.items():
+        kind = key.rpartition(".")[2]
+        if kind not in ("weight", "bias") or tensor.ndim != (2 if kind == "weight" else 1):
+            raise ValueError(
+                f"{key} of {path} is not the weight or bias of a linear layer: it has shape"
+                f" {tensor.shape}; srcnb reads chains of linear layers, NAME.weight and NAME.bias"
+            )
+    names = sorted({key.rpartition(".")[0] for key in tensors}, key=_natural)
+    if not names:
+        raise ValueError(f"{path} must hold at least one layer, got no tensors")
+    missing = [f"{name}.weight" for name in names if f"{name}.weight" not in tensors]
+    if missing:
+        raise ValueError(f"{path} lacks {missing[0]}")
+    weights = [tensors[f"{name}.weight"] for name in names]
+    biases = [tensors[f"{name}.bias"] for name in names if f"{name}.bias" in tensors]
+    if biases and len(biases) < len(names):
+        raise ValueError(f"{path} must have biases for all layers or none, got {sorted(tensors)}")
+    for name, above, below in zip(names[1:], weights[1:], weights[:-1], strict=True):
+        if above.shape[1] != len(below):
+            raise ValueError(
+                f"layers of {path} must chain in the order of their names, {names}, but"
+                f" {name}.weight has shape {above.shape} and the one before {len(below)} rows"
+            )
+    assert all(w.dtype in DTYPES for w in weights)
+    return weights, biases or None
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    """A key that sorts numbers in names as numbers."""
+    parts = re.split(r"(\d+)", name)
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in parts]

@@ -1,0 +1,192 @@
+"""Protocol: the network, its training and its sleep schedule. SleepSchedule: when it sleeps, how
+long, on what and with which constants. Both are frozen; SleepState is what one run gathers."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from srcnb.low_rank import LowRankMLP
+from srcnb.mlp import MLP
+from srcnb.spiking.config import GATES, SleepConfig
+from srcnb.spiking.conversion import FORMS, alpha_factors
+from srcnb.spiking.inputs import SleepInput
+from srcnb.spiking.simulate import SleepResult, sleep
+from srcnb.tasks import Task
+from srcnb.validation import Array, RandomState, check_choice, check_int, check_list, check_real
+
+DATA = ("seen", "first", "current")
+
+
+@dataclass(frozen=True)
+class SleepConstants:
+    """What the sleeps of a schedule have in common, whatever the network and the stage.
+
+    Attributes
+    ----------
+    source : where the numbers come from
+    max_rate : Hz
+    inc, dec, gate : as in SleepConfig
+    beta : firing threshold of each layer
+    alpha : the gain of each layer; None: alpha_scale times ``alpha_factors`` of the form alpha_form
+    alpha_form : "paper" | "diehl" | "percentile"
+    alpha_scale : float >= 0
+    """
+
+    source: str
+    max_rate: float
+    inc: float
+    dec: float
+    gate: str
+    beta: tuple[float, ...]
+    alpha: tuple[float, ...] | None = None
+    alpha_form: str = "diehl"
+    alpha_scale: float = 1.0
+
+    def __post_init__(self) -> None:
+        check_choice("gate", self.gate, GATES)
+        check_choice("alpha_form", self.alpha_form, FORMS)
+        check_real("alpha_scale", self.alpha_scale, 0)
+        for name in ("beta", "alpha"):
+            if getattr(self, name) is not None:
+                values = check_list(name, getattr(self, name))
+                checked = tuple(check_real(f"{name}[{i}]", v, 0) for i, v in enumerate(values))
+                object.__setattr__(self, name, checked)
+
+    def config(self, net: MLP, X: Array, n_steps: int) -> SleepConfig:
+        """The SleepConfig of a sleep of ``net``, with gains from the samples ``X``, (n, n_0)."""
+        alpha: Any = self.alpha
+        if alpha is None:
+            alpha = self.alpha_scale * alpha_factors(net, X, self.alpha_form)
+        return SleepConfig(
+            n_steps=n_steps,
+            alpha=alpha,
+            beta=self.beta,
+            inc=self.inc,
+            dec=self.dec,
+            gate=self.gate,
+            max_rate=self.max_rate,
+        )
+
+
+@dataclass(frozen=True)
+class SleepSchedule:
+    """When a network sleeps, for how long, on what and with which constants.
+
+    Attributes
+    ----------
+    constants : SleepConstants
+    sleep_input : callable without arguments that returns a new sleep input
+    first_steps, more_steps : length of the first sleep in steps, and what each later one has more
+    data : what the sleep input and α are made from
+        "seen": all samples of all tasks so far, not capped (the paper; its α re-reads them);
+        "first": the same of the first task only, in every sleep (the paper's CIFAR10 and
+        cross-modal scripts); "current": the samples that the current task is trained on.
+    every : sleep after every k-th task; 0: only after the last
+    """
+
+    constants: SleepConstants
+    sleep_input: Callable[[], SleepInput]
+    first_steps: int
+    more_steps: int = 0
+    data: str = "current"
+    every: int = 1
+
+    def __post_init__(self) -> None:
+        for name in ("first_steps", "more_steps", "every"):
+            check_int(name, getattr(self, name))
+        check_choice("data", self.data, DATA)
+
+    def n_steps(self, stage: int) -> int:
+        """Length of the sleep after ``stage`` tasks (from 1)."""
+        return self.first_steps + self.more_steps * (stage - 1)
+
+    def is_due(self, stage: int, n_stages: int) -> bool:
+        """Whether to sleep after ``stage`` of ``n_stages`` tasks."""
+        return stage % self.every == 0 if self.every else stage == n_stages
+
+
+class SleepState:
+    """What one run has gathered for its sleeps: the sleep input, and the samples for α.
+
+    Attributes
+    ----------
+    schedule : SleepSchedule
+    sleep_input : the run's own sleep input
+    """
+
+    def __init__(self, schedule: SleepSchedule) -> None:
+        self.schedule = schedule
+        self.sleep_input = schedule.sleep_input()
+        self._seen: list[Array] = []
+
+    def update(self, task: Task) -> None:
+        """Take what the sleep input and α need of a task that was just trained."""
+        data = self.schedule.data
+        if data == "first" and self._seen:
+            return
+        X = task.X if data == "current" else task.X_all
+        self.sleep_input.update(X)
+        self._seen = [X] if data == "current" else [*self._seen, X]
+
+    def config(self, net: MLP, stage: int) -> SleepConfig:
+        """The SleepConfig of the sleep of ``net`` after ``stage`` tasks (from 1)."""
+        X = self._seen[0] if len(self._seen) == 1 else np.concatenate(self._seen)
+        return self.schedule.constants.config(net, X, self.schedule.n_steps(stage))
+
+    def sleep(self, net: MLP, stage: int, random_state: RandomState, **options: Any) -> SleepResult:
+        """Let ``net`` sleep after ``stage`` tasks, with ``options`` of :func:`srcnb.sleep`."""
+        return sleep(net, self.sleep_input, self.config(net, stage), random_state, **options)
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """One way to learn a sequence of tasks.
+
+    Attributes
+    ----------
+    name : str
+    hidden : sizes of the hidden layers, any number of them
+    schedule : SleepSchedule
+    cap : training samples per task at most, or None
+    network : keyword arguments of MLP
+    training : keyword arguments of MLP.fit
+    later_training : those of them that are others from the second task on
+    parallel_epochs : epochs of the upper bound, "parallel"; None: those of ``training``
+    rank : of the factors, for a network of low rank; None: an ordinary one
+    """
+
+    name: str
+    hidden: tuple[int, ...]
+    schedule: SleepSchedule
+    cap: int | None = None
+    network: Mapping[str, Any] = field(default_factory=dict)
+    training: Mapping[str, Any] = field(default_factory=dict)
+    later_training: Mapping[str, Any] = field(default_factory=dict)
+    parallel_epochs: int | None = None
+    rank: int | None = None
+
+    def __post_init__(self) -> None:
+        hidden = tuple(check_int("hidden", n, low=1) for n in check_list("hidden", self.hidden))
+        object.__setattr__(self, "hidden", hidden)
+
+    def new_network(self, tasks: Sequence[Task], random_state: RandomState) -> MLP:
+        """An untrained network for the tasks' features and classes."""
+        sizes = (tasks[0].X.shape[1], *self.hidden, tasks[0].n_classes)
+        if self.rank is not None:
+            return LowRankMLP(sizes, self.rank, random_state=random_state, **self.network)
+        return MLP(sizes, random_state=random_state, **self.network)
+
+    def training_at(self, stage: int) -> dict[str, Any]:
+        """Keyword arguments of MLP.fit for the task of this stage (from 1)."""
+        return {**self.training, **(self.later_training if stage > 1 else {})}
+
+    def check_sleeps(self) -> None:
+        """Raise ValueError unless the constants of the sleep fit the number of layers."""
+        n_layers = len(self.schedule.constants.beta)
+        if len(self.hidden) != n_layers - 1:
+            raise ValueError(
+                f"hidden must be {n_layers - 1} layer sizes, as the constants of the sleep of"
+                f" '{self.name}' are for {n_layers} layers of weights; got {self.hidden}"
+            )

@@ -1,0 +1,321 @@
+"""``srcnb.simulate``, the pure function: weights and input spikes in, new weights out; and
+``srcnb.sleep`` on top of it: a network and a sleep input in, the slept network out."""
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+
+from srcnb.mlp import MLP
+from srcnb.spiking.config import SleepConfig
+from srcnb.spiking.inputs import AnyInput, input_blocks, poisson_spikes
+from srcnb.validation import (
+    Array,
+    ArrayLike,
+    RandomState,
+    check_array,
+    check_choice,
+    check_int,
+    check_list,
+    check_rng,
+    check_weights,
+)
+
+ENGINES = {"numba": "srcnb.spiking.kernel", "reference": "srcnb.spiking.reference"}
+# Steps that are simulated at once: all weights come from memory once for so many steps. Larger
+# blocks save little and need more memory for spikes. Results do not depend on it.
+BLOCK_STEPS = 1024
+# Blocks between two looks for weights that overflowed: a look reads all the weights.
+BLOCKS_PER_CHECK = 4
+
+
+class SilentLayerWarning(UserWarning):
+    """A layer never fired during a sleep, so that nothing could change in it."""
+
+
+@dataclass(frozen=True, eq=False)
+class SleepResult:
+    """What ``simulate`` and ``sleep`` return; ``print(result)`` shows a row per layer.
+
+    Attributes
+    ----------
+    weights : list over layers 1 … L of (n_l, n_{l-1}) arrays, after the last step
+    membranes : list over layers 1 … L of (n_l,) arrays, after the last step
+    spike_counts : list over layers 0 … L of (n_l,) int64 arrays
+    spikes : list over layers 0 … L of bool (n_steps, n_l) arrays, or None if not recorded
+    config : SleepConfig
+    net : MLP, the slept network; None from ``simulate``, which knows of no network
+    """
+
+    weights: list[Array]
+    membranes: list[Array]
+    spike_counts: list[Array]
+    spikes: list[Array] | None
+    config: SleepConfig
+    net: MLP | None = None
+
+    @property
+    def rates(self) -> Array:
+        """Mean firing rate of layers 0 … L in Hz, (L + 1,) float64."""
+        seconds = max(self.config.n_steps, 1) * self.config.dt
+        return np.array([count.mean() / seconds for count in self.spike_counts])
+
+    def __str__(self) -> str:
+        lines = [f"{self.config.n_steps} steps of {self.config.dt:g} s"]
+        lines.append("layer  neurons  fired (%)  mean rate (Hz)        θ")
+        thetas = ["–", *(f"{theta:.4g}" for theta in self.config.theta)]
+        for layer, (count, rate, theta) in enumerate(
+            zip(self.spike_counts, self.rates, thetas, strict=True)
+        ):
+            fired = 100 * np.mean(count > 0)
+            lines.append(f"{layer:5}  {len(count):7}  {fired:9.1f}  {rate:14.3g}  {theta:>7}")
+        return "\n".join(lines)
+
+
+class Simulation:
+    """Weights and membranes on their way through blocks of input spikes.
+
+    Owns copies: the arrays given to it are never changed. Parameters as in :func:`simulate`;
+    ``block_steps`` are simulated at once.
+    """
+
+    def __init__(
+        self,
+        weights: list[Array],
+        config: SleepConfig,
+        engine: str = "numba",
+        record: bool = False,
+        membranes: list[Array] | None = None,
+        block_steps: int = BLOCK_STEPS,
+    ) -> None:
+        if not isinstance(config, SleepConfig):
+            raise TypeError(f"config must be a SleepConfig, got {config!r}")
+        check_choice("engine", engine, ENGINES)
+        weights = check_weights("weights", weights)
+        sizes = [len(w) for w in weights]
+        config.check_layers(sizes)
+        if membranes is None:
+            membranes = [np.zeros(n, weights[0].dtype) for n in sizes]
+        else:
+            membranes = [
+                check_array(f"membranes[{i}]", v, 1, weights[0].dtype)
+                for i, v in enumerate(check_list("membranes", membranes))
+            ]
+            if [len(v) for v in membranes] != sizes:
+                raise ValueError(
+                    f"membranes must have lengths {sizes}, got {[len(v) for v in membranes]}"
+                )
+        self.config = config
+        self.weights = [w.copy() for w in weights]
+        self.membranes = [v.copy() for v in membranes]
+        self.n_inputs = weights[0].shape[1]
+        self.spike_counts = [np.zeros(n, dtype=np.int64) for n in (self.n_inputs, *sizes)]
+        self.block_steps = check_int("block_steps", block_steps, low=1)
+        self._recorded: list[list[Array]] | None = [] if record else None
+        self._run_block = import_module(ENGINES[engine]).run_block
+        self._n_blocks = 0
+
+    def advance(self, input_spikes: Array) -> None:
+        """Run the steps of ``input_spikes``, checked bool (n, n_0), block_steps at a time."""
+        # An overflow is reported once, below, not by NumPy at every step.
+        with np.errstate(over="ignore", invalid="ignore"):
+            for start in range(0, len(input_spikes), self.block_steps):
+                block = input_spikes[start : start + self.block_steps]
+                spikes = [block, *self._run_block(self.weights, self.membranes, block, self.config)]
+                for count, s in zip(self.spike_counts, spikes, strict=True):
+                    _add_counts(count, s)
+                if self._recorded is not None:
+                    self._recorded.append(spikes)
+                self._n_blocks += 1
+                if self._n_blocks % BLOCKS_PER_CHECK == 0:
+                    self._check_overflow()
+
+    def result(self) -> SleepResult:
+        """The SleepResult after the steps so far."""
+        self._check_overflow()
+        spikes = None
+        if self._recorded is not None:
+            empty = [np.zeros((0, len(count)), dtype=bool) for count in self.spike_counts]
+            spikes = [np.concatenate(s) for s in zip(*[empty, *self._recorded], strict=True)]
+        return SleepResult(self.weights, self.membranes, self.spike_counts, spikes, self.config)
+
+    def _check_overflow(self) -> None:
+        for layer, (W, v) in enumerate(zip(self.weights, self.membranes, strict=True), 1):
+            for what, array in (("weights", W), ("membranes", v)):
+                # The sum is the fast look; large but finite values may overflow it.
+                with np.errstate(over="ignore", invalid="ignore"):
+                    if np.isfinite(array.sum()) or np.isfinite(array).all():
+                        continue
+                raise OverflowError(
+                    f"{what} of layer {layer} overflowed {array.dtype} during sleep, with"
+                    f" inc={self.config.inc}, dec={self.config.dec},"
+                    f" alpha={self.config.alpha[layer - 1]}; the caller's weights are unchanged"
+                )
+
+
+def _add_counts(counts: Array, spikes: Array) -> None:
+    """counts += spikes over the steps; in bytes, which can't overflow in 255 steps and are fast."""
+    for start in range(0, len(spikes), 255):
+        part = spikes[start : start + 255].view(np.uint8)
+        counts += np.add.reduce(part, axis=0, dtype=np.uint8)
+
+
+def check_spikes(name: str, spikes: Any, width: int) -> Array:
+    """Return ``spikes`` as bool (n, width); ValueError for other widths or values than 0/1."""
+    spikes = np.asarray(spikes)
+    if spikes.ndim != 2 or spikes.shape[1] != width:
+        raise ValueError(f"{name} must have shape (n_steps, {width}), got {spikes.shape}")
+    if spikes.dtype != bool:
+        if spikes.dtype.kind not in "iuf":
+            raise TypeError(f"{name} must be bool or 0/1, got dtype {spikes.dtype}")
+        bad = (spikes != 0) & (spikes != 1)
+        if bad.any():
+            raise ValueError(f"{name} must be 0 or 1, got {spikes[bad][0]}")
+    return np.asarray(spikes.astype(bool, copy=False))
+
+
+def simulate(
+    weights: list[Array],
+    input_spikes: ArrayLike,
+    config: SleepConfig,
+    engine: str = "numba",
+    record: bool = False,
+    membranes: list[Array] | None = None,
+) -> SleepResult:
+    """Run the sleeping network over given input spikes: sleep input and Poisson draws are outside.
+
+    Parameters
+    ----------
+    weights : list over layers 1 … L of (n_l, n_{l-1}) arrays
+        All float32 or all float64; left unchanged. The simulation runs in their dtype.
+    input_spikes : array-like of 0/1, shape (config.n_steps, n_0)
+    config : SleepConfig
+    engine : "numba" | "reference"
+        The compiled kernel, or plain NumPy, one step at a time.
+    record : bool
+        Keep the spikes of every layer and step (needs n_steps bytes per neuron).
+    membranes : list over layers 1 … L of (n_l,) arrays, or None
+        Membranes to start from, so that blocks can be chained; None: zeros.
+
+    Returns
+    -------
+    SleepResult, without a ``net``
+
+    Raises
+    ------
+    ValueError, TypeError
+        For shapes that do not chain, values that are not finite, spikes that are not 0/1.
+    OverflowError
+        If weights or membranes are found to have overflowed, every few thousand steps.
+
+    Notes
+    -----
+    Tadros et al. 2022, Methods; spiking/reference.py has the equations, one function each.
+    """
+    simulation = Simulation(weights, config, engine, record, membranes)
+    checked = check_spikes("input_spikes", input_spikes, simulation.n_inputs)
+    if len(checked) != config.n_steps:
+        raise ValueError(
+            f"input_spikes must have config.n_steps = {config.n_steps} rows, got {len(checked)}"
+        )
+    simulation.advance(checked)
+    return simulation.result()
+
+
+def sleep(
+    net: MLP,
+    sleep_input: AnyInput,
+    config: SleepConfig,
+    random_state: RandomState = None,
+    *,
+    engine: str = "numba",
+    record: bool = False,
+    callback: Callable[[int, MLP], object] | None = None,
+    every: int | None = None,
+    block_steps: int = BLOCK_STEPS,
+) -> SleepResult:
+    """Let ``net`` sleep: spiking, on sleep input, with Hebbian plasticity (Tadros et al. 2022).
+
+    The input is drawn, simulated and forgotten a block of steps at a time: the memory needed does
+    not grow with ``config.n_steps`` (unless spikes are recorded), and the result depends neither on
+    the blocks nor on the number of threads.
+
+    Parameters
+    ----------
+    net : MLP
+        Left unchanged. Its biases, if any, take no part in the sleep.
+    sleep_input : intensities in [0, 1]: array-like of shape (n_0,) or (n_steps, n_0); or an object
+        with ``draw(n_steps, rng)`` (see spiking/inputs.py); or an iterable of (any, n_0) blocks
+    config : SleepConfig
+    random_state : None, int, SeedSequence or Generator
+    engine : "numba" | "reference"
+    record : bool
+        Keep the spikes of every layer and step in the result.
+    callback : callable or None
+        Called as ``callback(step, net)`` after every ``every`` steps and after the last, with a
+        network that has the weights of that moment.
+    every : int > 0
+        Steps between two calls of ``callback``; goes with it.
+    block_steps : int > 0
+        Steps that are drawn and simulated at once, which bounds the memory needed.
+
+    Returns
+    -------
+    SleepResult
+        Its ``net`` is a copy of ``net`` with the weights after the sleep.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For intensities outside [0, 1], widths or numbers of layers that do not fit, weights that
+        are not finite.
+    OverflowError
+        If weights or membranes are found to have overflowed, every few thousand steps.
+
+    Warns
+    -----
+    SilentLayerWarning
+        Once, if layers never fire, naming them and their θ = β/α.
+    """
+    if (callback is None) != (every is None):
+        raise ValueError(f"callback and every go together, got {callback=}, {every=}")
+    if every is not None:
+        check_int("every", every, low=1)
+    input_rng, spike_rng = check_rng("random_state", random_state).spawn(2)
+    simulation = Simulation(net.weights, config, engine, record, block_steps=block_steps)
+    done = 0
+    for intensities in input_blocks(
+        sleep_input, config, simulation.n_inputs, input_rng, simulation.block_steps
+    ):
+        uniforms = spike_rng.random(intensities.shape, dtype=np.float32)
+        spikes = poisson_spikes(intensities, uniforms, config)
+        while callback is not None and every is not None and len(spikes):
+            part = spikes[: every - done % every]
+            simulation.advance(part)
+            spikes, done = spikes[len(part) :], done + len(part)
+            if done % every == 0 or done == config.n_steps:
+                callback(done, net.with_weights([w.copy() for w in simulation.weights]))
+        simulation.advance(spikes)
+    result = simulation.result()
+    _warn_of_silent_layers(result)
+    return replace(result, net=net.with_weights(result.weights))
+
+
+def _warn_of_silent_layers(result: SleepResult) -> None:
+    silent = [
+        f"layer {layer} (θ = {theta:.4g})"
+        for layer, (theta, count) in enumerate(
+            zip(result.config.theta, result.spike_counts[1:], strict=True), 1
+        )
+        if not count.any()
+    ]
+    if silent and result.config.n_steps:
+        warnings.warn(
+            f"never fired in {result.config.n_steps} steps of sleep: {', '.join(silent)};"
+            " lower β, or raise α or max_rate",
+            SilentLayerWarning,
+            stacklevel=3,
+        )

@@ -1,0 +1,201 @@
+"""What parameters may be: every error names the parameter and the value it got."""
+
+import numbers
+from collections.abc import Iterable
+from typing import Any, TypeAlias, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+Array: TypeAlias = npt.NDArray[Any]
+ArrayLike: TypeAlias = npt.ArrayLike
+RandomState: TypeAlias = int | np.random.SeedSequence | np.random.Generator | None
+T = TypeVar("T")
+
+DTYPES = (np.dtype("float32"), np.dtype("float64"))
+
+
+def check_int(name: str, value: Any, low: float = 0) -> int:
+    """Return ``value`` as an int >= ``low``; bools and floats are refused."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
+        raise TypeError(f"{name} must be an integer, got {value!r}")
+    if value < low:
+        raise ValueError(f"{name} must be at least {low}, got {value}")
+    return int(value)
+
+
+def check_real(
+    name: str,
+    value: Any,
+    low: float = -np.inf,
+    high: float = np.inf,
+    *,
+    low_open: bool = False,
+    high_open: bool = False,
+) -> float:
+    """Return ``value`` as a finite float within [low, high] (or open at either end)."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        raise TypeError(f"{name} must be a number, got {value!r}")
+    number: Any = value  # numbers.Real declares no comparison with float
+    too_low = number <= low if low_open else number < low
+    too_high = number >= high if high_open else number > high
+    if not np.isfinite(number) or too_low or too_high:
+        interval = f"{'(' if low_open else '['}{low}, {high}{')' if high_open else ']'}"
+        raise ValueError(f"{name} must be a finite number in {interval}, got {value!r}")
+    return float(number)
+
+
+def check_choice(name: str, value: T, choices: Iterable[T]) -> T:
+    """Return ``value`` if it is one of ``choices``."""
+    choices = tuple(choices)
+    if value not in choices:
+        raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}; got {value!r}")
+    return value
+
+
+def check_list(name: str, value: Any) -> list[Any]:
+    """Return ``value`` as a list; TypeError unless it can be iterated and is no string."""
+    if isinstance(value, str) or not np.iterable(value):
+        raise TypeError(f"{name} must be a list, got {_short(value)}")
+    return list(value)
+
+
+def check_dtype(name: str, value: Any) -> np.dtype[Any]:
+    """Return ``value`` as a NumPy dtype, float32 or float64."""
+    # None would mean float64 to NumPy.
+    if value is not None:
+        try:
+            dtype: np.dtype[Any] = np.dtype(value)
+            if dtype in DTYPES:
+                return dtype
+        except TypeError:
+            pass
+    raise ValueError(f"{name} must be 'float32' or 'float64', got {value!r}")
+
+
+def check_array(name: str, value: Any, ndim: int, dtype: Any = None) -> Array:
+    """Return ``value`` as a finite float array of ``ndim`` dimensions (in ``dtype``, if given)."""
+    try:
+        array = np.asarray(value)
+        if array.dtype.kind not in "biuf":
+            raise TypeError
+    except (TypeError, ValueError):
+        raise TypeError(f"{name} must be an array of numbers, got {_short(value)}") from None
+    if array.ndim != ndim:
+        raise ValueError(f"{name} must have {ndim} dimension(s), got shape {array.shape}")
+    array = array.astype(dtype or np.result_type(array.dtype, np.float32), copy=False)
+    bad = ~np.isfinite(array)
+    if bad.any():
+        where = tuple(int(i) for i in np.argwhere(bad)[0])
+        raise ValueError(f"{name} must be finite, got {array[where]} at index {where}")
+    return np.asarray(array)
+
+
+def check_intensities(name: str, X: Any) -> Array:
+    """Return ``X`` as an (n, n_0) float array; ValueError unless all of it lies in [0, 1]."""
+    X = np.asarray(X)
+    if X.dtype not in (np.float32, np.float64):
+        X = check_array(name, X, 2, np.float32)
+    if X.ndim != 2:
+        raise ValueError(f"{name} must have 2 dimensions, got shape {X.shape}")
+    # Written so that NaN fails as well.
+    if X.size and not (X.min() >= 0 and X.max() <= 1):
+        bad = X[~((X >= 0) & (X <= 1))][0]
+        raise ValueError(f"{name} must be intensities in [0, 1], got {bad}")
+    return np.asarray(X)
+
+
+def check_width(name: str, array: Array, width: int) -> None:
+    """Raise unless the (n, width) ``array`` has ``width`` columns."""
+    if array.shape[1] != width:
+        raise ValueError(
+            f"{name} must have {width} columns, the width of the network, got shape {array.shape}"
+        )
+
+
+def check_labels(name: str, y: Any, n_samples: int, n_classes: int) -> Array:
+    """Return ``y`` as an (n_samples,) int array of labels in 0 … n_classes - 1."""
+    y = np.asarray(y)
+    if y.dtype.kind == "f":
+        check_array(name, y, y.ndim)
+    if y.ndim != 1 or len(y) != n_samples:
+        raise ValueError(f"{name} must have shape ({n_samples},), got {y.shape}")
+    if y.dtype.kind not in "iu":
+        if y.dtype.kind != "f" or not np.all(y == np.floor(y)):
+            raise TypeError(f"{name} must hold integer labels, got dtype {y.dtype}")
+        y = y.astype(np.int64)
+    outside = (y < 0) | (y >= n_classes)
+    if outside.any():
+        raise ValueError(
+            f"{name} must hold labels in 0 … {n_classes - 1}, got {y[outside][0]}"
+            f" at index {int(np.argmax(outside))}"
+        )
+    return np.asarray(y, np.int64)
+
+
+def check_targets(
+    name: str, y: Any, shape: tuple[int, int], dtype: np.dtype[Any], sum_to_one: bool
+) -> Array:
+    """Return ``y`` as an array of ``shape`` (n, n_classes), whose rows may have to sum to 1."""
+    targets = check_array(name, y, 2, dtype)
+    if targets.shape != shape:
+        raise ValueError(f"{name} must have shape {shape}, got {targets.shape}")
+    if sum_to_one and not np.allclose(targets.sum(axis=1), 1, atol=1e-3):
+        raise ValueError(f"{name} must sum to 1 in each row, as the output is a softmax")
+    return targets
+
+
+def check_masks(name: str, masks: Any, shapes: list[tuple[int, int]]) -> list[Array]:
+    """Return ``masks`` as a list of arrays; ValueError for other shapes than these."""
+    arrays = [np.asarray(m) for m in check_list(name, masks)]
+    if [m.shape for m in arrays] != shapes:
+        raise ValueError(f"{name} must have shapes {shapes}, got {[m.shape for m in arrays]}")
+    return arrays
+
+
+def check_rng(name: str, random_state: RandomState) -> np.random.Generator:
+    """Return a ``numpy.random.Generator`` from None, an int, a SeedSequence or a Generator."""
+    if isinstance(random_state, np.random.SeedSequence):
+        # A copy, as spawning would change the caller's, and with it the next run.
+        random_state = np.random.SeedSequence(
+            random_state.entropy,
+            spawn_key=random_state.spawn_key,
+            pool_size=random_state.pool_size,
+        )
+    try:
+        return np.random.default_rng(random_state)
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"{name} must be None, a non-negative int, a SeedSequence or a Generator,"
+            f" got {random_state!r}"
+        ) from None
+
+
+def check_weights(name: str, weights: Any) -> list[Array]:
+    """Return the weights as a list of C-ordered arrays of one dtype whose shapes chain.
+
+    ``weights`` is a list of (n_l, n_{l-1}) arrays, all float32 or all float64. The arrays are not
+    copied where they already fit.
+    """
+    weights = [np.asarray(w) for w in check_list(name, weights)]
+    if not weights:
+        raise ValueError(f"{name} must hold at least one layer, got an empty list")
+    dtypes = {w.dtype for w in weights}
+    if len(dtypes) != 1 or dtypes.pop() not in DTYPES:
+        got = ", ".join(str(w.dtype) for w in weights)
+        raise TypeError(f"{name} must be all float32 or all float64, got {got}")
+    for i, w in enumerate(weights):
+        check_array(f"{name}[{i}]", w, 2)
+        if 0 in w.shape:
+            raise ValueError(f"{name}[{i}] must not be empty, got shape {w.shape}")
+        if i and w.shape[1] != weights[i - 1].shape[0]:
+            raise ValueError(
+                f"{name} must chain: {name}[{i}] has shape {w.shape}, but {name}[{i - 1}]"
+                f" has {weights[i - 1].shape[0]} rows"
+            )
+    return [np.ascontiguousarray(w) for w in weights]
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."

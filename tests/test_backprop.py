@@ -1,0 +1,50 @@
+"""Forward pass, losses and backprop as pure functions; gradients are in test_mlp.py as well."""
+
+import numpy as np
+import pytest
+
+from srcnb import backprop
+
+
+def test_softmax_of_large_numbers():
+    z = np.array([[1000.0, 1000.0, -1000.0], [0.0, np.log(3), -np.inf]])
+    np.testing.assert_allclose(backprop.softmax(z), [[0.5, 0.5, 0], [0.25, 0.75, 0]])
+
+
+def test_losses_by_hand():
+    z = np.array([[0.0, np.log(3)], [2.0, -1.0]])
+    cross_entropy = backprop.losses(backprop.softmax(z), z, np.array([1, 0]), "softmax")
+    np.testing.assert_allclose(cross_entropy, [np.log(4 / 3), np.log1p(np.exp(-3))])
+    soft = backprop.losses(backprop.softmax(z), z, np.array([[0.5, 0.5], [1, 0]]), "softmax")
+    np.testing.assert_allclose(soft[0], np.log(4) - 0.5 * np.log(3))
+    relu = backprop.losses(np.maximum(z, 0), z, np.array([0, 0]), "relu")
+    np.testing.assert_allclose(relu, [0.5 * np.log(3) ** 2, 2 - 2])
+
+
+@pytest.mark.parametrize("output", ["softmax", "relu"])
+def test_backward_against_central_differences_of_z(output):
+    """The first delta is the loss's derivative by the logits."""
+    rng = np.random.default_rng(0)
+    W, X, y = [rng.normal(size=(3, 4))], rng.normal(size=(5, 4)), rng.integers(3, size=5)
+    a, z = backprop.forward(X, W, None, None, output)
+    ((layer, delta, below),) = backprop.backward(a, W, y, 0.5)
+    assert layer == 0
+    np.testing.assert_array_equal(below, X)
+    h = 1e-6
+    for i in np.ndindex(z.shape):
+        up, down = z.copy(), z.copy()
+        up[i] += h
+        down[i] -= h
+        out = backprop.softmax if output == "softmax" else lambda z: np.maximum(z, 0)
+        slope = (
+            backprop.losses(out(up), up, y, output) - backprop.losses(out(down), down, y, output)
+        ).sum() / (2 * h)
+        assert delta[i] == pytest.approx(0.5 * slope, abs=1e-8)
+
+
+def test_scales_and_biases():
+    W = [np.array([[1.0], [-1.0]]), np.array([[1.0, 1.0]])]
+    b = [np.array([0.5, 0.25]), np.array([-1.0])]
+    a, z = backprop.forward(np.array([[2.0]]), W, b, [0.5], "relu")
+    np.testing.assert_allclose(a[1], [[1.25, 0.0]])
+    np.testing.assert_allclose(z, [[0.25]])

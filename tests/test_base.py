@@ -1,0 +1,163 @@
+"""The one loop that trains and sleeps."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from srcnb import sleep
+from srcnb.methods.base import Learner, all_samples, train_and_sleep
+from srcnb.mlp import MLP
+from srcnb.spiking.inputs import MeanInput
+
+
+def weights_of(checkpoints):
+    """{(stage, phase): weights}, as they are when it yields."""
+    return {(c.stage, c.phase): [w.copy() for w in c.model.weights] for c in checkpoints}
+
+
+def same(one, other):
+    return all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
+
+
+class Spy(Learner):
+    """Remembers what it is given."""
+
+    def __init__(self, rng):
+        super().__init__(rng)
+        self.learnt = []
+
+    def learn(self, net, task, training):
+        self.learnt.append((task, training))
+        super().learn(net, task, training)
+
+
+def test_a_learner_has_random_numbers_of_its_own(sequence, protocol):
+    """Not those of the network's start, so that a method's draws do not go with its weights."""
+    draws = []
+
+    def make(rng):
+        draws.append(rng.random())
+        return Learner(rng)
+
+    for seed in (0, 1):
+        next(train_and_sleep(sequence, protocol, seed, make, sleeps=False))
+        draws.append(np.random.default_rng(seed).random())
+    assert len(set(draws)) == 4
+
+
+def test_it_trains_and_sleeps_by_hand(sequence, protocol):
+    """Task by task, the same numbers as from fit() and sleep() themselves."""
+    got = weights_of(train_and_sleep(sequence, protocol, 3))
+    net = protocol.new_network(sequence, 3)
+    for stage, task in enumerate(sequence, 1):
+        net.fit(task.X, task.y, **protocol.training)
+        assert same(got[stage, "train"], net.weights)
+        sleep_input = protocol.schedule.sleep_input()
+        sleep_input.update(task.X)
+        config = protocol.schedule.constants.config(net, task.X, protocol.schedule.n_steps(stage))
+        net = sleep(net, sleep_input, config, np.random.SeedSequence([3, stage])).net
+        assert same(got[stage, "sleep"], net.weights)
+
+
+def test_without_sleep_only_the_trainings(sequence, protocol):
+    got = weights_of(train_and_sleep(sequence, protocol, 0, sleeps=False))
+    assert list(got) == [(1, "train"), (2, "train"), (3, "train")]
+    # The first is the one that sleeps as well: it starts from the same network.
+    slept = weights_of(train_and_sleep(sequence, protocol, 0))
+    assert same(got[1, "train"], slept[1, "train"])
+    assert not same(slept[1, "train"], slept[1, "sleep"])
+    assert not same(got[2, "train"], slept[2, "train"])
+
+
+@pytest.mark.parametrize(("every", "due"), [(1, [1, 2, 3]), (2, [2]), (0, [3])])
+def test_sleeps_when_it_is_due(sequence, protocol, every, due):
+    protocol = replace(protocol, schedule=replace(protocol.schedule, every=every))
+    checkpoints = list(train_and_sleep(sequence, protocol, 0))
+    assert [c.stage for c in checkpoints if c.phase == "sleep"] == due
+    assert [c.stage for c in checkpoints if c.phase == "train"] == [1, 2, 3]
+
+
+def test_aside_goes_on_from_the_awake_network(sequence, protocol):
+    aside = weights_of(train_and_sleep(sequence, protocol, 0, aside=True))
+    awake = weights_of(train_and_sleep(sequence, protocol, 0, sleeps=False))
+    assert list(aside) == [(k, phase) for k in (1, 2, 3) for phase in ("train", "sleep")]
+    for stage in (1, 2, 3):
+        assert same(aside[stage, "train"], awake[stage, "train"])
+        assert not same(aside[stage, "train"], aside[stage, "sleep"])
+
+
+def test_later_training_is_for_later_tasks(sequence, protocol):
+    spies = []
+
+    def make(rng):
+        spies.append(Spy(rng))
+        return spies[0]
+
+    protocol = replace(protocol, later_training=dict(epochs=3))
+    list(train_and_sleep(sequence, protocol, 0, make))
+    assert [training["epochs"] for _, training in spies[0].learnt] == [20, 3, 3]
+    assert all(a is b for (a, _), b in zip(spies[0].learnt, sequence, strict=True))
+
+
+def test_the_sleep_can_be_another(sequence, protocol):
+    """It gets the state of the run, the network and the stage, and its network is gone on with."""
+    stages = []
+
+    def sleep(state, net, stage, random_state):
+        stages.append((stage, tuple(random_state.generate_state(2))))
+        assert state.schedule is protocol.schedule
+        return net.with_weights([0 * w for w in net.weights])
+
+    got = weights_of(train_and_sleep(sequence, protocol, 0, sleep=sleep))
+    assert [stage for stage, _ in stages] == [1, 2, 3] and len({s for _, s in stages}) == 3
+    assert not any(w.any() for w in got[2, "sleep"])
+    # From weights of 0 nothing is learnt, but for the output layer's biases, which are off.
+    assert not any(w.any() for w in got[3, "train"])
+
+
+def test_a_learner_says_what_is_measured(sequence, protocol):
+    class Named(Learner):
+        def model(self, net):
+            return ("measured", net)
+
+    for checkpoint in train_and_sleep(sequence, protocol, 0, Named):
+        name, net = checkpoint.model
+        assert name == "measured" and isinstance(net, MLP)
+
+
+def test_constants_that_do_not_fit_are_found_before_training(sequence, protocol):
+    protocol = replace(protocol, hidden=(12,))
+    learnt = []
+
+    def make(rng):
+        learnt.append(rng)
+        return Learner(rng)
+
+    with pytest.raises(ValueError, match=r"hidden must be 2 layer sizes.*got \(12,\)"):
+        next(train_and_sleep(sequence, protocol, 0, make))
+    assert not learnt
+    # Without sleep no constants are needed.
+    assert len(list(train_and_sleep(sequence, protocol, 0, make, sleeps=False))) == 3
+
+
+def test_the_paper_sleeps_on_all_samples_so_far(sequence, protocol):
+    """Not only on the 40 of 60 that each task is trained on."""
+    schedule = replace(protocol.schedule, data="seen", sleep_input=MeanInput)
+    means = []
+
+    def sleep(state, net, stage, random_state):
+        means.append(state.sleep_input.mean.copy())
+        return net
+
+    list(train_and_sleep(sequence, replace(protocol, schedule=schedule), 0, sleep=sleep))
+    for stage, mean in enumerate(means, 1):
+        seen = np.concatenate([task.X_all for task in sequence[:stage]])
+        np.testing.assert_allclose(mean, seen.mean(axis=0), rtol=1e-6)
+
+
+def test_all_samples(sequence):
+    X, y = all_samples(sequence)
+    assert len(X) == len(y) == 180
+    np.testing.assert_array_equal(X, np.concatenate([task.X_all for task in sequence]))
+    np.testing.assert_array_equal(y, np.concatenate([task.y_all for task in sequence]))

@@ -1,0 +1,217 @@
+"""Data sets: digits, IDX files, OpenML, files of features."""
+
+import gzip
+
+import numpy as np
+import pytest
+from conftest import features_file, idx_bytes
+
+from srcnb import datasets, tasks
+from srcnb.datasets import Dataset
+
+
+def test_validation_split_never_sees_the_test_set(easy_data):
+    split = easy_data.validation_split(0.2, random_state=3)
+    assert len(split.X) == 72 and len(split.X_test) == 18
+    assert set(np.bincount(split.y_test)) == {6}
+    rows = {x.tobytes() for x in easy_data.X}
+    assert {x.tobytes() for x in [*split.X, *split.X_test]} == rows
+
+
+def test_bad_datasets(easy_data):
+    X, y = np.zeros((4, 2)), [0, 1, 2, 0]
+    with pytest.raises(ValueError, match="y must hold labels in 0 … 1, got 2"):
+        Dataset("bad", X, y, X, y, n_classes=2)
+    with pytest.raises(ValueError, match=r"X_test must be .*, got nan"):
+        Dataset("bad", X, y, X * np.nan, y, n_classes=3)
+    with pytest.raises(ValueError, match="X_test must have 2 columns"):
+        Dataset("bad", X, y, np.zeros((4, 3)), y, n_classes=3)
+    with pytest.raises(ValueError, match="other has 20 and 2"):
+        keep = easy_data.y < 2, easy_data.y_test < 2
+        other = Dataset(
+            "other",
+            easy_data.X[keep[0]],
+            easy_data.y[keep[0]],
+            easy_data.X_test[keep[1]],
+            easy_data.y_test[keep[1]],
+            n_classes=2,
+        )
+        tasks.domain_incremental([easy_data, other])
+
+
+def test_digits():
+    data = datasets.load("digits")
+    assert data.X.shape == (1347, 64) and data.X_test.shape == (450, 64)
+    assert data.X.dtype == np.float32 and data.X.min() == 0 and data.X.max() == 1
+    assert np.bincount(data.y_test).min() >= 43
+    np.testing.assert_array_equal(data.X, datasets.load("digits").X)
+
+
+@pytest.fixture
+def idx_folder(tmp_path):
+    """A tiny data set in the files and the format of MNIST."""
+    rng = np.random.default_rng(0)
+    folder = tmp_path / "fashion-mnist"
+    folder.mkdir()
+    for prefix, n in (("train", 40), ("t10k", 20)):
+        images = rng.integers(0, 256, (n, 28, 28))
+        for kind, array in (("images-idx3", images), ("labels-idx1", np.arange(n) % 10)):
+            (folder / f"{prefix}-{kind}-ubyte.gz").write_bytes(gzip.compress(idx_bytes(array)))
+    return folder
+
+
+def test_idx_folder(idx_folder, monkeypatch):
+    data = datasets.load("fashion-mnist", idx_folder.parent)
+    assert data.X.shape == (40, 784) and data.shape == (28, 28)
+    raw = datasets.read_idx(idx_folder / "train-images-idx3-ubyte.gz", 3)
+    np.testing.assert_array_equal(np.round(data.X[3] * 255), raw[3].ravel())
+    np.testing.assert_array_equal(data.y_test, np.arange(20) % 10)
+    monkeypatch.setenv("SRCNB_DATA", str(idx_folder.parent))
+    np.testing.assert_array_equal(datasets.load("fashion-mnist").X, data.X)
+    with pytest.raises(FileNotFoundError, match="mnist/train-images"):
+        datasets.load("mnist")
+
+
+def test_images_of_another_size(idx_folder):
+    path = idx_folder / "train-images-idx3-ubyte.gz"
+    path.write_bytes(gzip.compress(idx_bytes(np.zeros((40, 14, 14)))))
+    with pytest.raises(ValueError, match=r"train-images.*28×28.*\(40, 14, 14\)"):
+        datasets.load("fashion-mnist", idx_folder.parent)
+
+
+GOOD = idx_bytes(np.zeros((4, 28, 28)))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (GOOD, "is not a gzip file"),
+        (gzip.compress(GOOD)[:-20], "is truncated"),
+        (gzip.compress(GOOD[:-1]), "is truncated: 3135 bytes for shape"),
+        (gzip.compress(GOOD[:10]), "is truncated: 10 bytes"),
+        (gzip.compress(GOOD + b"x"), "is too long"),
+        (gzip.compress(b""), "magic 00000803, got ''"),
+        (gzip.compress(idx_bytes(np.zeros(4))), "magic 00000803, got '00000801'"),
+        (gzip.compress(idx_bytes(np.zeros((4, 28, 28)), 13)), "got '00000d03'"),
+        (gzip.compress(GOOD)[:15] + b"\xff" * 40, "gzip|truncated"),
+        (b"", "magic|truncated"),
+    ],
+)
+def test_bad_idx_files(idx_folder, content, message):
+    path = idx_folder / "train-images-idx3-ubyte.gz"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=message) as caught:
+        datasets.load("fashion-mnist", idx_folder.parent)
+    assert str(path) in str(caught.value)
+
+
+def test_images_without_labels(idx_folder):
+    path = idx_folder / "t10k-labels-idx1-ubyte.gz"
+    path.write_bytes(gzip.compress(idx_bytes(np.zeros(19))))
+    with pytest.raises(ValueError, match="one label per image, got 20 images and 19 labels"):
+        datasets.load("fashion-mnist", idx_folder.parent)
+
+
+def test_unknown_name():
+    with pytest.raises(ValueError, match="name.*'cifar10'"):
+        datasets.load("cifar10")
+
+
+def test_openml(monkeypatch):
+    """fetch_openml is not reachable everywhere: a stand-in returns what it returns."""
+    import sklearn.datasets
+
+    monkeypatch.delenv("SRCNB_DATA", raising=False)
+    y = (np.arange(70_000) % 10).astype(str).astype(object)
+    X = np.zeros((70_000, 784), np.int64)
+    X[:, 0] = np.arange(70_000) % 256
+    calls = []
+
+    def stand_in(name, **options):
+        calls.append((name, options))
+        return X, y
+
+    monkeypatch.setattr(sklearn.datasets, "fetch_openml", stand_in)
+    data = datasets.load("mnist")
+    (name, options), *_ = calls
+    assert name == "mnist_784" and options["return_X_y"] and not options["as_frame"]
+    assert data.X.shape == (60_000, 784) and data.X_test.shape == (10_000, 784)
+    assert data.X.dtype == np.float32
+    assert data.X_test[0, 0] == np.float32(60_000 % 256) / np.float32(255)
+    assert data.y[13] == 3
+
+    def offline(name, **options):
+        raise OSError("no network")
+
+    monkeypatch.setattr(sklearn.datasets, "fetch_openml", offline)
+    with pytest.raises(ConnectionError, match="data_dir or SRCNB_DATA"):
+        datasets.load("fashion-mnist")
+
+
+def test_real_mnist(mnist_dir):
+    data = datasets.load("mnist", mnist_dir)
+    assert data.X.shape == (60_000, 784) and data.X_test.shape == (10_000, 784)
+    np.testing.assert_array_equal(data.y[:5], [5, 0, 4, 1, 9])
+    assert data.X.mean() == pytest.approx(0.1307, abs=1e-4)
+
+
+def save_mat(path, **arrays):
+    from scipy.io import savemat
+
+    savemat(path, arrays)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "save", "one_hot"),
+    [(".npz", np.savez, False), (".mat", save_mat, False), (".mat", save_mat, True)],
+)
+def test_features(tmp_path, suffix, save, one_hot):
+    data = datasets.load_features(
+        features_file(tmp_path / f"few{suffix}", save=save, one_hot=one_hot)
+    )
+    assert (data.name, data.n_classes, data.X.dtype) == ("few", 10, np.float32)
+    assert 3 < data.X.max() < 8  # as they are in the file
+    np.testing.assert_allclose(data.X_test, 1.1 * data.X, rtol=1e-6)
+    np.testing.assert_array_equal(data.y, np.repeat(np.arange(10), 2))
+    np.testing.assert_array_equal(data.y, data.y_test)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (dict(train_x=None), r"lacks \['train_x'\]"),
+        (dict(train_x=-np.ones((20, 12))), "train_x of .* must not be negative, got -1"),
+        (dict(train_x=np.zeros((20, 12))), "must hold a positive feature"),
+        (dict(train_x=np.full((20, 12), np.nan)), "must be finite"),
+        (dict(train_y=np.full(20, 7), test_y=np.full(20, 7)), "must start at 0 or 1, got 7"),
+        (dict(train_y=np.full(20, 0.5)), "must be whole numbers, got 0.5"),
+        (dict(train_y=np.ones((20, 10)), test_y=np.ones((20, 10))), "one-hot"),
+        (dict(test_x=np.ones((20, 11))), "12 columns"),
+        (dict(test_x=np.ones((0, 12))), r"test_x of .* must not be empty, got shape \(0, 12\)"),
+        (dict(train_y=np.ones(5)), "train_y of .* a label for each of the 20 samples, got 5"),
+        (dict(train_y=np.eye(10)[np.arange(20) % 10]), "both be numbers or both one-hot"),
+    ],
+)
+def test_bad_features(tmp_path, change, message):
+    path = features_file(tmp_path / "few.npz")
+    arrays = {**dict(np.load(path)), **change}
+    np.savez(path, **{name: a for name, a in arrays.items() if a is not None})
+    with pytest.raises(ValueError, match=message):
+        datasets.load_features(path)
+
+
+def test_bad_features_files(tmp_path):
+    with pytest.raises(FileNotFoundError, match="nowhere"):
+        datasets.load_features(tmp_path / "nowhere.npz")
+    for name in ("torn.npz", "torn.mat", "few.csv"):
+        (tmp_path / name).write_bytes(b"no features")
+        with pytest.raises(ValueError, match=name):
+            datasets.load_features(tmp_path / name)
+
+
+def test_raw_values_of_any_scale():
+    X = np.array([[-5.0, 1e6], [3.0, 0.0], [0.5, 2.0]])
+    data = Dataset("raw", X, [0, 1, 0], X.astype(int), [0, 1, 0], n_classes=2)
+    np.testing.assert_array_equal(data.X, X)
+    assert data.X.dtype == np.float64 and data.X_test.dtype == np.float32
+    assert not hasattr(data, "scale")

@@ -1,0 +1,141 @@
+"""What holds for all of the code: the direction of imports, a test for each module, its words."""
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import srcnb
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "srcnb"
+INSTALLED = Path(srcnb.__file__).parent
+# Each module imports only from those before it.
+ORDER = (
+    *("_version", "validation", "io", "backprop", "sgd", "mlp", "low_rank", "datasets", "tasks"),
+    *("spiking.config", "spiking.inputs", "spiking.reference", "spiking.events", "spiking.kernel"),
+    *("spiking.simulate", "spiking.conversion", "spiking", "protocol", "presets"),
+    *("methods.base", "methods.baselines", "methods.src", "methods.rehearsal", "methods.icarl"),
+    *("methods.regularization", "methods.merging", "methods", "metrics", "plotting"),
+    *("experiments.runner", "experiments.class_incremental", "experiments.cross_modal"),
+    *("experiments.features", "experiments.memory", "experiments.one_sleep"),
+    *("experiments.patches", "experiments", "cli", "__main__"),
+)
+# Words of earlier versions, and pictures where the field has terms.
+UNWANTED = r"\b(asleep|dreams?|dreaming|nights?|naps?|MATLAB preset|at the door|a hair|nobody)\b"
+FILES = [
+    *(f for folder in ("srcnb", "benchmarks", "docs") for f in (ROOT / folder).rglob("*.py")),
+    *(f for f in ROOT.glob("*.md")),
+    *(f for f in (ROOT / "docs").glob("*.md")),
+    *(f for f in (ROOT / "benchmarks").glob("*.md")),
+]
+
+
+def modules():
+    """{name within the package: its syntax tree}."""
+    trees = {}
+    for path in PACKAGE.rglob("*.py"):
+        parts = path.relative_to(PACKAGE).with_suffix("").parts
+        name = ".".join(p for p in parts if p != "__init__")
+        trees[name] = ast.parse(path.read_text(encoding="utf-8"))
+    return trees
+
+
+MODULES = modules()
+
+
+def imported(tree):
+    """The modules of the package that a module imports, anywhere in it."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "relative import"
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        else:
+            continue
+        for name in names:
+            if name.split(".")[0] == "srcnb":
+                name = name.removeprefix("srcnb").removeprefix(".")
+                while name not in MODULES:  # a name within a module
+                    name = name.rpartition(".")[0]
+                yield name
+
+
+def test_imports_go_one_way():
+    assert {*MODULES} == {"", *ORDER}  # each module has its place
+    for i, name in enumerate(ORDER):
+        later = {*imported(MODULES[name])} - {"", *ORDER[:i]}
+        assert not later, f"{name} imports {sorted(later)}"
+
+
+def test_each_module_has_its_tests():
+    for name in ORDER:
+        stem = name.rpartition(".")[2]
+        if stem in ("spiking", "__main__", "_version"):
+            continue
+        assert (ROOT / "tests" / f"test_{stem}.py").is_file(), name
+
+
+def test_import_is_light():
+    script = """
+import sys, srcnb
+heavy = {"torch", "matplotlib", "pandas", "sklearn", "scipy", "numba", "llvmlite", "tqdm"}
+print(sorted(heavy & set(sys.modules)))
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.stdout.strip() == "[]", done.stderr
+
+
+def test_public_names():
+    assert sorted(srcnb.__all__) == sorted({*srcnb.__all__})
+    for name in srcnb.__all__:
+        assert getattr(srcnb, name) is not None
+    assert (INSTALLED / "py.typed").is_file()
+
+
+def docstrings(tree):
+    """The nodes that are docstrings."""
+    documented = (ast.Module, ast.ClassDef, ast.FunctionDef)
+    for node in ast.walk(tree):
+        if isinstance(node, documented) and ast.get_docstring(node):
+            yield node.body[0].value
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_the_library_names_parameters_not_options(name):
+    if name == "cli":
+        return
+    tree = MODULES[name]
+    apart = {*docstrings(tree)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node not in apart:
+            assert not re.search(r"(^|\W)--[a-z]", node.value), node.value
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_everything_public_has_a_docstring(name):
+    def check(node, where):
+        for child in node.body:
+            if not isinstance(child, (ast.FunctionDef, ast.ClassDef)) or child.name[0] == "_":
+                continue
+            assert ast.get_docstring(child), f"{where}.{child.name}"
+            if isinstance(child, ast.ClassDef):
+                check(child, f"{where}.{child.name}")
+
+    assert ast.get_docstring(MODULES[name]) or not MODULES[name].body
+    check(MODULES[name], name)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_plain_words(path):
+    found = re.findall(UNWANTED, path.read_text(encoding="utf-8"), re.IGNORECASE)
+    assert not found
+
+
+@pytest.mark.parametrize("path", PACKAGE.rglob("*.py"), ids=lambda path: path.name)
+def test_no_file_is_long(path):
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 450

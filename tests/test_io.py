@@ -1,0 +1,307 @@
+"""Files that are whole or not there; networks to and from files."""
+
+import io as std_io
+import json
+import os
+import sys
+import zipfile
+
+import numpy as np
+import pytest
+from conftest import GOLDEN
+
+import srcnb
+from srcnb import io
+from srcnb.low_rank import LowRankMLP
+
+X = np.random.default_rng(0).random((40, 6))
+Y = np.random.default_rng(1).integers(0, 3, 40)
+
+
+def networks():
+    return [
+        srcnb.MLP((6, 5, 3), random_state=0),
+        srcnb.MLP((6, 3), bias=True, dtype="float64", output="relu", random_state=0),
+        srcnb.MLP((6, 5, 4, 3), bias=True, dropout=0.3, inverted_dropout=False, l2=0.01),
+        LowRankMLP((6, 5, 3), 2, bias=True, dropout=0.2, random_state=0),
+        LowRankMLP((6, 3), 4, dtype="float64", output="relu", random_state=0),
+    ]
+
+
+@pytest.mark.parametrize("net", networks(), ids=repr)
+def test_a_network_comes_back_as_it_was(net, tmp_path):
+    net.save(tmp_path / "net")  # the name is used as it is
+    assert os.listdir(tmp_path) == ["net"]
+    back = srcnb.load(tmp_path / "net")
+    assert type(back) is type(net) and repr(back) == repr(net)
+    assert back.options == net.options and back.dtype == net.dtype
+    for a, b in zip(net.activations(X), back.activations(X), strict=True):
+        assert a.tobytes() == b.tobytes()
+    assert (back.biases is None) == (net.biases is None)
+    for a, b in zip(net.biases or [], back.biases or [], strict=True):
+        assert a.tobytes() == b.tobytes()
+
+
+def flat(net):
+    return np.concatenate([p.ravel() for p in net._parameters()])
+
+
+@pytest.mark.parametrize("net", networks(), ids=repr)
+@pytest.mark.parametrize("fitted", [False, True])
+def test_with_its_state_training_goes_on_to_the_last_bit(net, fitted, tmp_path):
+    training = dict(epochs=2, batch_size=7, momentum=0.9, learning_rate=0.01)
+    net = net.copy()
+    if fitted:
+        net.fit(X, Y, **training)
+    net.save(tmp_path / "net.npz", state=True)
+    back = srcnb.load(tmp_path / "net.npz")
+    for trained in (net, back):
+        trained.fit(X, Y, reset_momentum=False, **training)
+    assert flat(net).tobytes() == flat(back).tobytes()
+
+
+def test_without_its_state_momentum_and_random_numbers_are_new(tmp_path):
+    net = srcnb.MLP((6, 5, 3), dropout=0.2, random_state=0).fit(X, Y, momentum=0.9)
+    net.save(tmp_path / "net.npz")
+    back = srcnb.load(tmp_path / "net.npz")
+    assert back._velocity is None
+    before = flat(back).copy()
+    assert before.tobytes() == flat(net).tobytes()
+    net.fit(X, Y, reset_momentum=False)
+    back.fit(X, Y, reset_momentum=False)
+    assert flat(net).tobytes() != flat(back).tobytes() != before.tobytes()
+
+
+@pytest.mark.parametrize("name", ["PCG64", "PCG64DXSM", "MT19937", "Philox", "SFC64"])
+def test_every_bit_generator_of_numpy(name, tmp_path):
+    rng = np.random.Generator(getattr(np.random, name)(3))
+    net = srcnb.MLP((6, 5, 3), dropout=0.2, random_state=rng)
+    net.save(tmp_path / "net.npz", state=True)
+    back = srcnb.load(tmp_path / "net.npz")
+    assert flat(net.fit(X, Y)).tobytes() == flat(back.fit(X, Y)).tobytes()
+
+
+def test_there_is_no_pickle_in_the_file(tmp_path):
+    networks()[2].fit(X, Y).save(tmp_path / "net.npz", state=True)
+    with np.load(tmp_path / "net.npz", allow_pickle=False) as file:
+        assert all(file[name].dtype != object for name in file.files)
+        header = json.loads(str(file["header"]))
+    assert (header["format"], header["version"]) == ("srcnb network", 1)
+
+
+def test_an_old_file_stays_whole_if_writing_fails(tmp_path, monkeypatch):
+    """As on a full disk: the old file is there, and no temporary one."""
+    path = tmp_path / "net.npz"
+    net = srcnb.MLP((6, 3), random_state=0)
+    net.save(path)
+    before = path.read_bytes()
+
+    def full_disk(file, **arrays):
+        file.write(b"half of")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(np, "savez", full_disk)
+    with pytest.raises(OSError, match="No space"):
+        srcnb.MLP((6, 5, 3)).save(path)
+    assert path.read_bytes() == before and os.listdir(tmp_path) == ["net.npz"]
+
+
+def changed(tmp_path, change):
+    """The path of a saved network whose members went through ``change(header, members)``."""
+    path = tmp_path / "net.npz"
+    srcnb.MLP((6, 5, 3), bias=True, random_state=0).save(path, state=True)
+    with np.load(path) as file:
+        members = {name: file[name] for name in file.files}
+    header = json.loads(str(members.pop("header")))
+    change(header, members)
+    np.savez(path, header=np.array(json.dumps(header)), **members)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda h, m: h.update(version=2), "version 2 of the format, and this srcnb reads 1"),
+        (lambda h, m: h.update(version="new"), "version 'new'"),
+        (lambda h, m: h.update(format="other"), "header is not that of a srcnb network"),
+        (lambda h, m: h.update(kind="Transformer"), "lacks 'Transformer'"),
+        (lambda h, m: h.pop("options"), "lacks 'options'"),
+        (lambda h, m: h["options"].update(dropout=2), "dropout.*2"),
+        (lambda h, m: h["options"].update(magic=2), "magic"),
+        (lambda h, m: m.pop("parameter_1"), "lacks 'parameter_1'"),
+        (lambda h, m: m.update(parameter_1=np.zeros((3, 4), "f4")), "chain"),
+        (lambda h, m: m.update(parameter_0=np.full((5, 6), np.nan, "f4")), "finite.*nan"),
+        (lambda h, m: m.update(parameter_2=np.zeros(4, "f4")), r"biases.*\[4, 3\]"),
+        (lambda h, m: m.update(parameter_0=np.array([{}])), "pickle"),
+    ],
+)
+def test_damaged_networks(tmp_path, change, message):
+    path = changed(tmp_path, change)
+    with pytest.raises(ValueError, match=message) as caught:
+        srcnb.load(path)
+    assert str(path) in str(caught.value)
+
+
+def test_files_that_are_no_networks(tmp_path):
+    with pytest.raises(FileNotFoundError, match="nowhere"):
+        srcnb.load(tmp_path / "nowhere.npz")
+    path = tmp_path / "net.npz"
+    for content in (b"", b"no zip", b"PK\x03\x04" + 40 * b"x"):
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match=r"net\.npz can't be read"):
+            srcnb.load(path)
+    np.savez(path, X=X)
+    with pytest.raises(ValueError, match="no header"):
+        srcnb.load(path)
+    np.save(tmp_path / "array.npy", X)
+    with pytest.raises(ValueError, match=r"array\.npy can't be read"):
+        srcnb.load(tmp_path / "array.npy")
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9, 0.99])
+def test_truncated_files(tmp_path, share):
+    path = tmp_path / "net.npz"
+    srcnb.MLP((6, 5, 3), random_state=0).save(path)
+    content = path.read_bytes()
+    path.write_bytes(content[: int(share * len(content))])
+    with pytest.raises(ValueError, match=r"net\.npz can't be read"):
+        srcnb.load(path)
+
+
+def test_a_changed_byte_is_noticed(tmp_path):
+    path = tmp_path / "net.npz"
+    srcnb.MLP((60, 50, 3), random_state=0).save(path)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match="CRC"):
+        srcnb.load(path)
+
+
+def test_options_are_in_the_file(tmp_path):
+    srcnb.MLP((6, 3), random_state=0).save(tmp_path / "net.npz")
+    with pytest.raises(TypeError, match="options.*dropout"):
+        srcnb.load(tmp_path / "net.npz", dropout=0.5)
+
+
+# ------------------------------------------------------------------ safetensors
+
+
+def test_the_weights_of_pytorch():
+    """A file that PyTorch wrote, and what PyTorch makes of some inputs."""
+    pytest.importorskip("safetensors")
+    net = srcnb.load(GOLDEN / "torch_mlp.safetensors", output="softmax", dropout=0.25)
+    run = np.load(GOLDEN / "torch_mlp.npz")
+    assert net.layer_sizes == (6, 5, 4, 3) and net.dropout == 0.25 and net.dtype == np.float32
+    np.testing.assert_allclose(net.logits(run["X"]), run["logits"], rtol=1e-5, atol=1e-6)
+    np.testing.assert_array_equal(net.predict(run["X"]), run["predicted"])
+
+
+def tensors_file(path, tensors):
+    from safetensors.numpy import save_file
+
+    save_file({name: np.ascontiguousarray(t) for name, t in tensors.items()}, path)
+    return path
+
+
+def chain(*sizes, names, dtype="float32", bias=False):
+    rng = np.random.default_rng(0)
+    shapes = zip(names, sizes[:-1], sizes[1:], strict=True)
+    tensors = {f"{name}.weight": rng.random((post, pre)) for name, pre, post in shapes}
+    if bias:
+        biases = zip(names, sizes[1:], strict=True)
+        tensors |= {f"{name}.bias": rng.random(post) for name, post in biases}
+    return {name: t.astype(dtype) for name, t in tensors.items()}
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("bias", [False, True])
+def test_layers_in_the_natural_order_of_their_names(tmp_path, dtype, bias):
+    pytest.importorskip("safetensors")
+    names = ["body.fc2", "body.fc9", "body.fc10", "head"]
+    tensors = chain(6, 5, 4, 7, 3, names=names, dtype=dtype, bias=bias)
+    net = srcnb.load(tensors_file(tmp_path / "net.safetensors", tensors))
+    assert net.layer_sizes == (6, 5, 4, 7, 3) and net.dtype == dtype
+    for name, w in zip(names, net.weights, strict=True):
+        np.testing.assert_array_equal(w, tensors[f"{name}.weight"])
+    for name, b in zip(names if bias else [], net.biases or [], strict=True):
+        np.testing.assert_array_equal(b, tensors[f"{name}.bias"])
+
+
+@pytest.mark.parametrize(
+    ("tensors", "message"),
+    [
+        ({}, "at least one layer"),
+        (chain(6, 5, names=["a"], dtype="float16"), "a.weight.*float32 or float64, got F16"),
+        ({"a.weight": np.ones((2, 3, 4, 5), "f4")}, r"a.weight.*\(2, 3, 4, 5\).*linear"),
+        ({**chain(6, 5, names=["a"]), "norm.running_mean": np.ones(5, "f4")}, "norm.running_mean"),
+        ({"a.bias": np.ones(5, "f4")}, "lacks a.weight"),
+        (
+            {**chain(6, 5, 4, names="ab"), "a.bias": np.ones(5, "f4")},
+            "biases for all layers or none",
+        ),
+        (chain(6, 5, 4, names="ba"), r"chain in the order of their names, \['a', 'b'\].*b.weight"),
+        (chain(6, 5, names=["a"]) | chain(5, 3, names=["b"], dtype="f8"), "float32, float64"),
+    ],
+)
+def test_other_state_dicts_are_refused(tmp_path, tensors, message):
+    pytest.importorskip("safetensors")
+    path = tensors_file(tmp_path / "net.safetensors", tensors)
+    with pytest.raises((ValueError, TypeError), match=message):
+        srcnb.load(path)
+
+
+def test_safetensors_files_that_are_none(tmp_path):
+    pytest.importorskip("safetensors")
+    with pytest.raises(FileNotFoundError, match="nowhere"):
+        srcnb.load(tmp_path / "nowhere.safetensors")
+    (tmp_path / "net.safetensors").write_bytes(b"nothing of the kind")
+    with pytest.raises(ValueError, match=r"net\.safetensors can't be read as a safetensors file"):
+        srcnb.load(tmp_path / "net.safetensors")
+
+
+def test_without_the_package_the_extra_is_named(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "safetensors", None)
+    (tmp_path / "net.safetensors").write_bytes(b"")
+    with pytest.raises(ImportError, match=r"srcnb\[safetensors\]"):
+        srcnb.load(tmp_path / "net.safetensors")
+
+
+# ------------------------------------------------------------------ whole files
+
+
+def test_replacing_leaves_what_was_there_on_an_error(tmp_path):
+    path = tmp_path / "results.csv"
+    path.write_text("old")
+    with pytest.raises(RuntimeError), io.replacing(path) as temporary:
+        temporary.write_text("half of the n")
+        assert path.read_text() == "old"
+        raise RuntimeError
+    assert path.read_text() == "old" and os.listdir(tmp_path) == ["results.csv"]
+    with io.replacing(path) as temporary:
+        temporary.write_text("new")
+    assert path.read_text() == "new" and os.listdir(tmp_path) == ["results.csv"]
+
+
+def test_check_folder(tmp_path):
+    folder = io.check_folder("out", tmp_path / "a" / "b", ["results.csv"])
+    assert folder.is_dir() and not os.listdir(folder)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ValueError, match="out must be a folder that can be written.*file"):
+        io.check_folder("out", tmp_path / "file")
+    (folder / "results.csv").mkdir()
+    with pytest.raises(ValueError, match="out must have room for results.csv"):
+        io.check_folder("out", folder, ["results.csv"])
+
+
+def test_members_are_named_as_documented(tmp_path):
+    """Whoever reads the file without srcnb finds weights and biases in order."""
+    net = srcnb.MLP((6, 5, 3), bias=True, random_state=0)
+    net.save(tmp_path / "net.npz")
+    with zipfile.ZipFile(tmp_path / "net.npz") as file:
+        assert sorted(file.namelist()) == [
+            "header.npy",
+            *(f"parameter_{i}.npy" for i in range(4)),
+        ]
+        first = np.load(std_io.BytesIO(file.read("parameter_0.npy")))
+    np.testing.assert_array_equal(first, net.weights[0])

@@ -1,0 +1,73 @@
+"""All methods by name: what they yield, what they may see, and that seeds matter."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from srcnb.experiments.runner import accuracies
+from srcnb.methods import METHODS, SLEEPING
+
+
+@pytest.fixture
+def protocol(protocol):
+    return replace(protocol, training={**protocol.training, "epochs": 5})
+
+
+def outputs(name, tasks, protocol, seed):
+    """(stage, phase) and predictions for the tasks' training samples, at each checkpoint."""
+    X = np.concatenate([task.X_all for task in tasks])
+    return [
+        (c.stage, c.phase, c.model.predict(X).tolist())
+        for c in METHODS[name](tasks, protocol, seed)
+    ]
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_the_same_seed_the_same_network_another_another(name, sequence, protocol):
+    one, same, other = (outputs(name, sequence, protocol, seed) for seed in (0, 0, 1))
+    assert one == same
+    assert one != other
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_checkpoints(name, sequence, protocol):
+    at = [(c.stage, c.phase) for c in METHODS[name](sequence, protocol, 0)]
+    if "parallel" in name:
+        assert at == [(3, "train")]
+    elif name in SLEEPING:
+        assert at == [(stage, phase) for stage in (1, 2, 3) for phase in ("train", "sleep")]
+    else:
+        assert at == [(1, "train"), (2, "train"), (3, "train")]
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_no_method_sees_test_data_or_changes_its_tasks(name, sequence, protocol):
+    arrays = [a for t in sequence for a in (t.X, t.y, t.X_all, t.y_all)]
+    before = [a.copy() for a in arrays]
+    blind = [replace(task, X_test=None, y_test=None) for task in sequence]
+    assert outputs(name, blind, protocol, 0) == outputs(name, sequence, protocol, 0)
+    for a, b in zip(arrays, before, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_each_learns_and_some_remember(name, sequence, protocol):
+    """The first task when it is trained, and at the end more or less of all six classes."""
+    protocol = replace(protocol, training={**protocol.training, "epochs": 20})
+    measured = [accuracies(c.model, sequence) for c in METHODS[name](sequence, protocol, 0)]
+    first, last = measured[0], measured[-1]
+    # Twenty epochs are few for the thin factors of a network of low rank.
+    assert first["1"] > (90 if "low-rank" not in name else 45)
+    remembered = {"parallel": 95, "icarl": 95, "icarl+src": 95, "low-rank-parallel": 80}
+    remembered |= {"rehearsal": 55, "rehearsal+src": 55, "cheat": 60, "merging": 40}
+    assert last["all"] > remembered.get(name, 16)
+    if name == "sequential":
+        assert (last["1"], last["2"], last["3"]) == (0, 0, 100)
+
+
+def test_which_methods_sleep():
+    assert {
+        *("src", "src-step-back", "src-save-best"),
+        *("rehearsal+src", "icarl+src", "ewc+src", "si+src"),
+    } == SLEEPING

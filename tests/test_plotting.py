@@ -1,0 +1,83 @@
+"""Pictures: what is on the axes, and files that are whole."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.image import imread
+
+from srcnb import metrics, plotting
+from srcnb.experiments import runner
+
+
+@pytest.fixture
+def results():
+    """src with a sleep after each of three tasks, sequential without, parallel at the end."""
+    rows = []
+    for seed in (0, 1):
+        for stage in (1, 2, 3):
+            rows.append(("src", seed, stage, "train", "all", 20.0 * stage + seed))
+            rows.append(("src", seed, stage, "sleep", "all", 30.0 * stage + seed))
+            rows.append(("sequential", seed, stage, "train", "all", 30.0 - 5 * seed))
+        rows.append(("parallel", seed, 3, "train", "all", 95.0 + seed))
+    rows += [(*row[:4], "1", row[5]) for row in rows]
+    return pd.DataFrame(rows, columns=runner.COLUMNS)
+
+
+def lines(axes):
+    """{label: (x, y)} of the lines on the axes."""
+    return {line.get_label(): line.get_xydata().T for line in axes.lines}
+
+
+def test_curves(results):
+    top, bottom = plotting.draw_results(results, "a title").axes
+    assert top.get_title() == "a title" and top.get_ylim() == (0, 100)
+    drawn = lines(top)
+    # What a stage leaves behind, and before its sleep as crosses; the mean over the seeds.
+    np.testing.assert_array_equal(drawn["src"], [[1, 2, 3], [30.5, 60.5, 90.5]])
+    np.testing.assert_array_equal(drawn["src, before sleep"], [[1, 2, 3], [20.5, 40.5, 60.5]])
+    np.testing.assert_array_equal(drawn["sequential"], [[1, 2, 3], [27.5] * 3])
+    np.testing.assert_array_equal(drawn["parallel"][1], [95.5, 95.5])  # a level to compare with
+    assert "before" not in str([label for label in drawn if "src" not in label])
+    colours = {line.get_label().split(",")[0]: line.get_color() for line in top.lines}
+    assert len(set(colours.values())) == 3
+
+
+def test_bands_are_the_spread_over_seeds(results):
+    top, _ = plotting.draw_results(results).axes
+    [band, *_] = [c.get_paths()[0].vertices for c in top.collections]
+    sd = np.std([30, 31], ddof=1)
+    at_1 = band[band[:, 0] == 1][:, 1]
+    assert at_1.min() == pytest.approx(30.5 - sd) and at_1.max() == pytest.approx(30.5 + sd)
+
+
+def test_table(results):
+    _, bottom = plotting.draw_results(results).axes
+    [table] = bottom.tables
+    text = metrics.format_summary(metrics.summary(results))
+    cells = {key: cell.get_text().get_text() for key, cell in table.get_celld().items()}
+    for i, method in enumerate(text.index, 1):
+        assert cells[i, -1] == method
+        assert [cells[i, j] for j in range(text.shape[1])] == text.loc[method].tolist()
+    assert [cells[0, j] for j in range(text.shape[1])] == text.columns.tolist()
+
+
+def test_one_seed_has_no_spread(results):
+    one = results[results["seed"] == 0]
+    top, _ = plotting.draw_results(one).axes
+    np.testing.assert_array_equal(lines(top)["src"][1], [30, 60, 90])
+
+
+def test_the_picture_is_a_png_and_whole(results, tmp_path, monkeypatch):
+    path = tmp_path / "results.png"
+    plotting.plot_results(results, path)
+    picture = imread(path)
+    assert picture.shape[1] > 1000 and picture.std() > 0.05
+    before = path.read_bytes()
+
+    def broken(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(plotting, "draw_results", broken)
+    with pytest.raises(KeyboardInterrupt):
+        plotting.plot_results(results, path)
+    assert path.read_bytes() == before and [p.name for p in tmp_path.iterdir()] == ["results.png"]
