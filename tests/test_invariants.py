@@ -2,17 +2,12 @@
 
 import ast
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-import srcnb
-
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "srcnb"
-INSTALLED = Path(srcnb.__file__).parent
 # Each module imports only from those before it.
 ORDER = (
     *("_version", "validation", "io", "backprop", "sgd", "mlp", "low_rank", "datasets", "tasks"),
@@ -28,7 +23,7 @@ ORDER = (
 UNWANTED = r"\b(asleep|dreams?|dreaming|nights?|naps?|MATLAB preset|at the door|a hair|nobody)\b"
 FILES = [
     *(f for folder in ("srcnb", "benchmarks", "docs") for f in (ROOT / folder).rglob("*.py")),
-    *(f for f in ROOT.glob("*.md")),
+    *(f for f in ROOT.glob("*.md") if f.name != "CHANGELOG.md"),
     *(f for f in (ROOT / "docs").glob("*.md")),
     *(f for f in (ROOT / "benchmarks").glob("*.md")),
 ]
@@ -80,23 +75,6 @@ def test_each_module_has_its_tests():
         assert (ROOT / "tests" / f"test_{stem}.py").is_file(), name
 
 
-def test_import_is_light():
-    script = """
-import sys, srcnb
-heavy = {"torch", "matplotlib", "pandas", "sklearn", "scipy", "numba", "llvmlite", "tqdm"}
-print(sorted(heavy & set(sys.modules)))
-"""
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
-    assert done.stdout.strip() == "[]", done.stderr
-
-
-def test_public_names():
-    assert sorted(srcnb.__all__) == sorted({*srcnb.__all__})
-    for name in srcnb.__all__:
-        assert getattr(srcnb, name) is not None
-    assert (INSTALLED / "py.typed").is_file()
-
-
 def docstrings(tree):
     """The nodes that are docstrings."""
     documented = (ast.Module, ast.ClassDef, ast.FunctionDef)
@@ -136,6 +114,6 @@ def test_plain_words(path):
     assert not found
 
 
-@pytest.mark.parametrize("path", PACKAGE.rglob("*.py"), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: path.name)
 def test_no_file_is_long(path):
     assert len(path.read_text(encoding="utf-8").splitlines()) <= 450
