@@ -4,6 +4,7 @@ import gzip
 import os
 import struct
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -148,11 +149,11 @@ def load_features(path: str | os.PathLike[str]) -> Dataset:
 def _read_arrays(path: Path) -> dict[str, Any]:
     from scipy.io import loadmat
 
-    readers = {".npz": lambda path: dict(np.load(path)), ".mat": loadmat}
+    readers: dict[str, Callable[[Path], Any]] = {".npz": np.load, ".mat": loadmat}
     if path.suffix not in readers:
         raise ValueError(f"path must end with .mat or .npz, got {path}")
     try:
-        return readers[path.suffix](path)
+        return dict(readers[path.suffix](path))
     except Exception as error:  # a damaged file makes them raise nearly anything
         raise ValueError(f"{path} can't be read as a {path.suffix} file: {error}") from error
 
