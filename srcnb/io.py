@@ -61,7 +61,7 @@ def write_network(path: PathLike, header: Mapping[str, Any], arrays: Mapping[str
     # Bit generators have arrays and numbers of NumPy in their states.
     text = json.dumps(whole, default=lambda value: value.tolist())
     with replacing(path) as temporary, open(temporary, "wb") as file:
-        np.savez(file, allow_pickle=False, header=np.array(text), **arrays)
+        np.savez(file, header=np.array(text), **arrays)
 
 
 def read_network(path: PathLike) -> tuple[dict[str, Any], dict[str, Array]]:

@@ -61,9 +61,3 @@ def test_the_readmes_example(capsys):
     assert len(lines) == 5 and lines[-1].startswith("classes 8, 9: ")
     before, after = map(int, re.findall(r"(\d+)%", lines[-1]))
     assert before < 50 < after
-
-
-def test_links_between_the_documents():
-    for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("benchmarks/*.md")]:
-        for target in re.findall(r"\]\((?!http)([^)#]+)\)", path.read_text(encoding="utf-8")):
-            assert (path.parent / target).exists(), f"{path.name} links to {target}"
