@@ -301,7 +301,7 @@ def test_batches_are_the_activations_some_rows_at_a_time(output, batch_rows):
     for rows, activations, z in net.batches(X, batch_rows):
         assert len(z) <= batch_rows and [len(a) for a in activations] == [len(z)] * 2
         for a, all_of_it in zip(activations, whole, strict=True):
-            np.testing.assert_allclose(a, all_of_it[rows], rtol=1e-5)
+            np.testing.assert_allclose(a, all_of_it[rows], rtol=1e-5, atol=1e-6)
         np.testing.assert_allclose(z, logits[rows], rtol=1e-5, atol=1e-7)
         seen += range(23)[rows]
     assert seen == list(range(23))
