@@ -34,7 +34,7 @@ def test_the_oracle_holds_back_the_last_tasks_classes_only(easy_data, protocol):
         np.testing.assert_array_equal(model.predict(X), net.predict(X))
         np.testing.assert_array_equal(model.predict_task(X, current), net.predict(X))
         assert not np.isin(model.predict_task(X, other), np.unique(current.y_all)).any()
-    # Forgotten altogether, but not for who may only answer 0 or 2.
+    # Forgotten altogether, but not where only 0 or 2 may be the answer.
     assert np.mean(net.predict(sequence[0].X_test) == sequence[0].y_test) == 0
     assert accuracies(model, sequence)["1"] >= 50
 

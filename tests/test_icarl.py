@@ -76,7 +76,7 @@ def test_nearest_mean_is_the_nearest():
 
 
 def learners_of(sequence, protocol, sleeps=False, seed=0, **options):
-    """Run iCaRL; yield stage, phase, model and, looked at on the way, the learner."""
+    """Run iCaRL; yield stage, phase, model and the learner, which is otherwise hidden."""
     options = dict(memory=8, distill=False, selection="herding", classifier="head") | options
     kept = []
 

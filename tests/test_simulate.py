@@ -340,7 +340,7 @@ def test_bad_callback(options, message):
         srcnb.sleep(net, np.full(4, 0.5), config, **options)
 
 
-def test_overflow_is_looked_for_during_a_sleep():
+def test_overflow_is_found_during_a_sleep():
     """Not only at its end: a sleep input that never ends is left after some blocks."""
     drawn = []
 

@@ -45,7 +45,7 @@ def _fill_events(spikes: Array, starts: Array, events: Array) -> None:
 def list_events(spikes: Array) -> tuple[Array, Array]:
     """Bool (n_steps, n) as (events, starts): step t's neurons are events[starts[t]:starts[t + 1]].
 
-    Both are unsigned: a signed index may be negative to NumPy, and looking for that costs as much
+    Both are unsigned: a signed index may be negative to NumPy, and a test for that costs as much
     as the gather. Events are as narrow as they can be, so that a block's fit in the cache.
     """
     n_steps, n = spikes.shape

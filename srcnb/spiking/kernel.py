@@ -66,7 +66,7 @@ class LayerConstants(NamedTuple):
     gate: int
 
 
-# error_model "numpy": Python's looks for divisions by zero, and no loop with one in it vectorizes
+# error_model "numpy": Python's tests for divisions by zero, and no loop with one in it vectorizes
 # (the gate then takes 3.8 ns instead of 0.5). Where fastmath is missing, sums and membranes are
 # computed exactly as written, so that every way gives the same bits.
 
@@ -193,7 +193,7 @@ def _refresh(tile: Array, rows: Array, stale: Array) -> None:
     ``tile`` (n_pre, lanes) is the transpose of ``rows`` (lanes, n_pre); ``stale`` bool (lanes,).
     """
     n_pre, lanes = tile.shape
-    # Unsigned: looking for a negative index takes as long as the copy.
+    # Unsigned: a test for negative indices takes as long as the copy.
     for strip in range(0, n_pre, STRIP):
         begin, end = np.uint64(strip), np.uint64(min(strip + STRIP, n_pre))
         for lane in range(lanes):
@@ -286,7 +286,7 @@ def _run_layer(
     per_tile = (share + n_tiles - 1) // n_tiles
     width = (per_tile + 7) // 8 * 8
     for thread in prange(n_threads):
-        # One tile for all the neurons of a thread: memory from the system is slow to come.
+        # One tile for all the neurons of a thread: new memory from the system is slow.
         memory = np.empty(n_pre * width, W.dtype)
         scratch = np.empty(n_pre, W.dtype)
         for i in range(thread * width, n_post, n_threads * width):

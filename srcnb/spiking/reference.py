@@ -43,7 +43,7 @@ def impulse(W: Array, s_pre: Array, alpha: Any) -> Array:
 
 
 def inhibit(I: Array, inhibition: Any) -> Array:  # noqa: E741 - the paper's symbol
-    """I - inhibition · mean(I): the layer's mean impulse, taken off everyone."""
+    """I - inhibition · mean(I): the layer's mean impulse, taken off all of its neurons."""
     return np.asarray(I - inhibition * I.mean())
 
 

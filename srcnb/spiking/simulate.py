@@ -28,7 +28,7 @@ ENGINES = {"numba": "srcnb.spiking.kernel", "reference": "srcnb.spiking.referenc
 # Steps that are simulated at once: all weights come from memory once for so many steps. Larger
 # blocks save little and need more memory for spikes. Results do not depend on it.
 BLOCK_STEPS = 1024
-# Blocks between two looks for weights that overflowed: a look reads all the weights.
+# Blocks between two checks for weights that overflowed: a check reads all the weights.
 BLOCKS_PER_CHECK = 4
 
 
@@ -145,7 +145,7 @@ class Simulation:
     def _check_overflow(self) -> None:
         for layer, (W, v) in enumerate(zip(self.weights, self.membranes, strict=True), 1):
             for what, array in (("weights", W), ("membranes", v)):
-                # The sum is the fast look; large but finite values may overflow it.
+                # The sum is the fast check; large but finite values may overflow it.
                 with np.errstate(over="ignore", invalid="ignore"):
                     if np.isfinite(array.sum()) or np.isfinite(array).all():
                         continue
