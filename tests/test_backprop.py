@@ -48,3 +48,14 @@ def test_scales_and_biases():
     a, z = backprop.forward(np.array([[2.0]]), W, b, [0.5], "relu")
     np.testing.assert_allclose(a[1], [[1.25, 0.0]])
     np.testing.assert_allclose(z, [[0.25]])
+
+
+def test_backward_through_inverted_dropout():
+    """What scaled the kept units scales their deltas as well; a unit that was cut has none."""
+    rng = np.random.default_rng(1)
+    W = [rng.random((4, 3)), rng.random((2, 4))]
+    masks = [np.array([[2.0, 0.0, 2.0, 2.0]])]  # one of two kept
+    a, _ = backprop.forward(np.ones((1, 3)), W, None, masks, "relu")
+    y = np.array([[0.5, 0.25]])
+    deltas = {layer: d for layer, d, _ in backprop.backward(a, W, y, 1.0, kept_scale=2.0)}
+    np.testing.assert_allclose(deltas[0], (deltas[1] @ W[1]) * masks[0])

@@ -380,6 +380,13 @@ def test_currents_beside_spikes_that_depend_on_them(dtype):
         assert a.tobytes() == b.tobytes()
 
 
+def test_the_tanh_of_float32_passes_1_before_it_is_cut_off():
+    """In exact arithmetic, so that it reaches 1 whatever the rounding of the machine at hand."""
+    y = float(kernel._TANH_END)
+    p, q = (sum(float(c) * y ** (2 * i) for i, c in enumerate(cs)) for cs in (kernel._P, kernel._Q))
+    assert 1 < y * p / q < 1 + 2e-7
+
+
 @pytest.mark.parametrize("w", [0.0175, 0.02, 1.0])
 def test_the_negative_gate_freezes_positive_float32_weights_to_the_last_bit(w):
     """tanh must reach 1 exactly: from 0.0174 on g is 0, and nothing may move."""

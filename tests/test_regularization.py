@@ -211,3 +211,14 @@ def test_default_strengths(sequence, protocol):
             assert_same(default, weights_of(method(sequence, protocol, 0, sleeps, strength)))
             twice = weights_of(method(sequence, protocol, 0, sleeps, 2 * strength))
             assert not np.array_equal(default[-1][-1][0], twice[-1][-1][0])
+
+
+def test_a_weight_whose_moves_raised_the_loss_has_no_importance(protocol, easy_data):
+    [task] = tasks.class_incremental(easy_data, groups=3)
+    net = replace(protocol, hidden=(), network=dict(dtype="float64")).new_network([task], 0)
+    learner = SILearner(np.random.default_rng(0), strength=1, damping=0.1)
+    learner.anchors = [w - 0.2 for w in net.weights]
+    learner.omega = [np.where(w > 0, 0.3, -0.3) for w in net.weights]
+    [importance] = learner.importance(net, task)
+    expected = np.where(net.weights[0] > 0, 2 * 0.3 / (0.04 + 0.1), 0)
+    np.testing.assert_allclose(importance, expected)
