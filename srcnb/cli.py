@@ -2,13 +2,18 @@
 
 import argparse
 import sys
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from srcnb._version import __version__
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from srcnb.experiments.cells import Experiment, Source
 
 EPILOG = """\
 examples:
@@ -46,13 +51,14 @@ def build_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     run.add_argument(
-        "--dataset", choices=NAMES, default="digits", help="what to learn (default: digits)"
+        "--classes-per-task",
+        type=int,
+        default=2,
+        metavar="N",
+        help="classes that are learnt at a time (default: 2)",
     )
     run.add_argument(
-        "--data-dir",
-        metavar="DIR",
-        help="folder that holds mnist/ and fashion-mnist/ as IDX .gz files (default: $SRCNB_DATA;"
-        " without it they are fetched from OpenML once, and cached by scikit-learn)",
+        "--dataset", choices=NAMES, default="digits", help="what to learn (default: digits)"
     )
     run.add_argument(
         "--preset",
@@ -77,24 +83,61 @@ def build_parser() -> argparse.ArgumentParser:
         help=f"which to compare (default: sequential src parallel; there are {', '.join(METHODS)})",
     )
     run.add_argument(
-        "--seeds", type=int, default=5, metavar="N", help="repetitions, seeds 0 … N-1 (default: 5)"
-    )
-    run.add_argument(
         "--sleep-every",
         type=_sleep_every,
         default=1,
         metavar="K",
         help='sleep after every K-th task, or "end": only after the last (default: 1)',
     )
-    run.add_argument(
-        "--out",
-        default=".",
-        metavar="DIR",
-        help="folder for results.csv and results.png (default: the current one)",
-    )
+    _add_runner_options(run, "5")
     run.set_defaults(call=run_command)
     _add_experiment_parser(commands)
     return parser
+
+
+def _add_runner_options(parser: argparse.ArgumentParser, seeds: str) -> None:
+    """The options that both commands have: what is run, where, and on how many cores."""
+    parser.add_argument(
+        "--seeds",
+        type=_seeds,
+        metavar="N | A-B",
+        help=f"repetitions: seeds 0 … N-1, or A … B (default: {seeds})",
+    )
+    parser.add_argument(
+        "--data-dir",
+        metavar="DIR",
+        help="folder that holds mnist/ and fashion-mnist/ as IDX .gz files (default: $SRCNB_DATA;"
+        " without it they are fetched from OpenML once, and cached by scikit-learn)",
+    )
+    parser.add_argument(
+        "--out", default=".", metavar="DIR", help="folder for what is written (default: .)"
+    )
+    parser.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on with what is finished in --out; more seeds and conditions may be asked for",
+    )
+    parser.add_argument(
+        "--jobs",
+        type=int,
+        default=-1,
+        metavar="N",
+        help="processes, of one thread each; the results are the same for any number"
+        " (default: -1, as many as there are cores)",
+    )
+    parser.add_argument(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="run on a Dask cluster, such as tcp://host:8786 (pip install 'srcnb[dask]')",
+    )
+    parser.add_argument(
+        "--dry-run", action="store_true", help="list what would be run, and how long it may take"
+    )
+    parser.add_argument(
+        "--save-networks",
+        action="store_true",
+        help="keep the network before and after each sleep as .npz files",
+    )
 
 
 def _add_experiment_parser(commands: Any) -> None:
@@ -108,31 +151,21 @@ def _add_experiment_parser(commands: Any) -> None:
     )
     experiment.add_argument("name", nargs="?", metavar="NAME", help="default: list the names")
     experiment.add_argument(
-        "--seeds", type=int, metavar="N", help="seeds 0 … N-1 (default: the experiment's)"
+        "--dataset", metavar="SET", help="another data set, for experiments that have several"
     )
-    experiment.add_argument("--data-dir", metavar="DIR", help="as in srcnb run")
     experiment.add_argument(
         "--features",
         metavar="FILE",
         help="a .mat or .npz file with train_x, train_y, test_x, test_y, for cifar10 and cub200",
     )
-    experiment.add_argument(
-        "--out", default=".", metavar="DIR", help="folder of the CSV and the table (default: .)"
-    )
-    experiment.add_argument(
-        "--resume",
-        action="store_true",
-        help=(
-            "go on with the CSV in --out, where it stopped (one process at a time);"
-            " more seeds that it holds stay in the table"
-        ),
-    )
+    _add_runner_options(experiment, "the experiment's")
     experiment.set_defaults(call=experiment_command)
 
 
 def experiment_command(args: argparse.Namespace) -> int:
     """``srcnb experiment``: returns the exit status."""
-    from srcnb.experiments import EXPERIMENTS, runner
+    from srcnb.experiments import EXPERIMENTS, runner, tables
+    from srcnb.experiments.cells import Source
 
     if args.name is None:
         for experiment in EXPERIMENTS.values():
@@ -140,62 +173,129 @@ def experiment_command(args: argparse.Namespace) -> int:
         return 0
     if args.name not in EXPERIMENTS:
         raise ValueError(f"NAME must be one of {', '.join(EXPERIMENTS)}; got {args.name!r}")
-    source = runner.Source(args.data_dir, args.features)
     experiment = EXPERIMENTS[args.name]
-    try:
-        results, path, table_path = runner.run_experiment(
-            experiment, source, args.seeds, args.out, args.resume
-        )
-    except KeyboardInterrupt:
-        print("\ninterrupted; --resume goes on from the last finished run", file=sys.stderr)
-        return 130
-    print(f"{args.name}: mean ± sd over seeds, in percent\n")
-    print(table_path.read_text(encoding="utf-8"))
-    print(
-        f"{runner.total_seconds(experiment, results):.0f} s in all\nwrote {path} and {table_path}"
-    )
-    return 0
+    if args.dataset is not None:
+        if experiment.on is None:
+            raise ValueError(f"dataset has no use in {args.name}, got {args.dataset!r}")
+        experiment = experiment.on(args.dataset)
+    source = Source(args.data_dir, args.features)
+
+    def report(results: "pd.DataFrame") -> None:
+        print(f"{experiment.name}: mean ± sd over seeds, in percent\n")
+        print(tables.to_markdown(experiment.table(results)))
+        print(f"{runner.total_seconds(experiment, results):.0f} s of one core in all", flush=True)
+        for path in runner.export(experiment, results, args.out):
+            print(f"wrote {path}")
+
+    return _run(experiment, source, args, report)
 
 
 def run_command(args: argparse.Namespace) -> int:
     """``srcnb run``: returns the exit status."""
-    from srcnb import datasets, io, metrics, plotting, presets, tasks
-    from srcnb.experiments.runner import compare_methods
-    from srcnb.methods import SLEEPING
+    from srcnb import io, metrics, plotting, presets
+    from srcnb.experiments.cells import Source
+    from srcnb.experiments.class_incremental import load_set
+    from srcnb.experiments.comparison import comparison
 
-    # Whatever may be wrong is found out here, before the first minute of training.
     protocol = presets.get(args.preset, args.dataset)
     if args.hidden:
         protocol = replace(protocol, hidden=tuple(args.hidden))
     protocol = replace(protocol, schedule=replace(protocol.schedule, every=args.sleep_every))
-    if SLEEPING & set(args.methods):
-        protocol.check_sleeps()
-    out = io.check_folder("out", args.out, ["results.csv", "results.png"])
-    data = datasets.load(args.dataset, args.data_dir)
-    sequence = tasks.class_incremental(data, groups=2, cap=protocol.cap)
+    data = partial(load_set, args.dataset)
+    experiment = comparison(args.methods, protocol, data, args.classes_per_task)
 
-    finished: list[tuple[str, int]] = []
-
-    def save(results: "pd.DataFrame") -> None:
+    def report(results: "pd.DataFrame") -> None:
+        n_tasks = results["stage"].max()
+        title = f"{args.dataset}, {protocol.name} protocol, {n_tasks} tasks"
+        print(f"{title}: mean ± sd over seeds, in percent\n")
+        print(metrics.format_summary(metrics.summary(results)).to_string())
+        print("\naccuracy over all classes after each stage (mean over seeds)\n")
+        stages = metrics.stage_table(results)
+        print(stages.to_string(float_format="{:.1f}".format, na_rep="–"), flush=True)
+        # After the table, which a full disk must not cost.
+        out = Path(args.out)
         with io.replacing(out / "results.csv") as temporary:
-            results.to_csv(temporary, index=False)
-        finished[:] = dict.fromkeys(zip(results["method"], results["seed"], strict=True))
+            results.drop(columns="seconds").to_csv(temporary, index=False)
+        plotting.plot_results(results, out / "results.png", title)
+        print(f"\nwrote {out / 'results.csv'} and {out / 'results.png'}")
 
+    return _run(experiment, Source(args.data_dir), args, report)
+
+
+def _run(
+    experiment: "Experiment",
+    source: "Source",
+    args: argparse.Namespace,
+    report: "Callable[[pd.DataFrame], None]",
+) -> int:
+    """Run cells, and report what is finished, also where the user interrupts or some fail."""
+    from srcnb.experiments import runner
+
+    if args.dry_run:
+        return _dry_run(experiment, source, args)
+    client = None
+    if args.scheduler is not None:
+        client = _client(args.scheduler)
+    status = 0
     try:
-        results = compare_methods(sequence, protocol, args.methods, args.seeds, save)
+        results = runner.run_cells(
+            experiment,
+            source,
+            args.seeds,
+            args.out,
+            resume=args.resume,
+            jobs=args.jobs,
+            client=client,
+            save_networks=args.save_networks,
+        )
     except KeyboardInterrupt:
-        where = f"; they are in {out / 'results.csv'}" if finished else ""
-        print(f"\ninterrupted after {len(finished)} finished runs{where}", file=sys.stderr)
-        return 130
-    title = f"{args.dataset}, {protocol.name} protocol, {len(sequence)} tasks"
-    plotting.plot_results(results, out / "results.png", title)
+        print("\ninterrupted; --resume goes on with what is finished", file=sys.stderr)
+        status = 130
+    except runner.CellsFailed as error:
+        print(f"srcnb {args.command}: error: {error}", file=sys.stderr)
+        status = 2
+    finally:
+        if client is not None:
+            client.close()
+    if status:
+        results = runner.finished_results(experiment, args.out)
+    if len(results):
+        report(results)
+    return status
 
-    print(f"{title}: mean ± sd over seeds, in percent\n")
-    print(metrics.format_summary(metrics.summary(results)).to_string())
-    print("\naccuracy over all classes after each stage (mean over seeds)\n")
-    print(metrics.stage_table(results).to_string(float_format="{:.1f}".format, na_rep="–"))
-    print(f"\nwrote {out / 'results.csv'} and {out / 'results.png'}")
+
+def _dry_run(experiment: "Experiment", source: "Source", args: argparse.Namespace) -> int:
+    """List the cells that are not finished, and how long they may take."""
+    from srcnb.experiments import runner
+    from srcnb.experiments.estimate import estimate
+    from srcnb.experiments.folder import Folder
+
+    cells = runner.cells_of(experiment, args.seeds)
+    jobs = runner.check_jobs(args.jobs)
+    folder = Folder(experiment, Path(args.out))
+    finished = folder.finished() if folder.manifest.exists() else []
+    to_do = [cell for cell in cells if not folder.file(cell).exists()]
+    seconds = estimate(experiment, to_do, source, finished)
+    for cell, s in zip(to_do, seconds, strict=True):
+        print(f"{s:8.1f} s  {cell}")
+    longest = max(seconds, default=0)
+    total = max(sum(seconds) / jobs, longest)
+    print(
+        f"{len(to_do)} of {len(cells)} cells are to be run: about {sum(seconds):.0f} s of one core,"
+        f" {total:.0f} s with --jobs {jobs}"
+    )
     return 0
+
+
+def _client(address: str) -> Any:
+    try:
+        from distributed import Client
+    except ImportError:
+        raise ValueError("scheduler needs Dask: pip install 'srcnb[dask]'") from None
+    try:
+        return Client(address, timeout=10)  # type: ignore[no-untyped-call]
+    except (OSError, ValueError) as error:
+        raise ValueError(f"scheduler must be a Dask scheduler, got {address!r}: {error}") from None
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -224,6 +324,21 @@ def _in_options(message: str, args: argparse.Namespace) -> str:
     if not hasattr(args, option):
         return message
     return f"--{option.replace('_', '-')}{message.removeprefix(parameter)}"
+
+
+def _seeds(text: str) -> int | range:
+    first, dash, last = text.partition("-")
+    try:
+        if dash and first:
+            seeds = range(int(first), int(last) + 1)
+            if not seeds:
+                raise ValueError
+            return seeds
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"must be a number, or a range such as 10-19, got {text!r}"
+        ) from None
 
 
 def _sleep_every(text: str) -> int:

@@ -28,8 +28,35 @@ def replacing(path: PathLike) -> Iterator[Path]:
     try:
         yield temporary
         os.replace(temporary, path)
+    except OSError as error:
+        if error.filename is None:  # a full disk: the system does not say where
+            raise OSError(error.errno, error.strerror, str(path)) from error
+        raise
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def locked(path: PathLike) -> Iterator[None]:
+    """Hold an exclusive lock on the file ``path``, made if need be, until the block ends.
+
+    It is the operating system's lock: a process that ends, however it ends, leaves none behind.
+    ValueError that names the file if another process holds it.
+    """
+    with open(path, "ab+") as file:
+        try:
+            try:
+                import fcntl
+
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except ImportError:  # Windows
+                import msvcrt
+
+                file.seek(0)
+                msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
+        except OSError as error:
+            raise ValueError(f"another process is at work here: it holds {path}") from error
+        yield
 
 
 def check_folder(name: str, folder: PathLike, files: Iterable[str] = ()) -> Path:

@@ -14,7 +14,7 @@ import pytest
 from srcnb import MLP, SilentLayerWarning, presets, tasks
 from srcnb.datasets import Dataset
 from srcnb.experiments import EXPERIMENTS
-from srcnb.experiments.runner import Source
+from srcnb.experiments.cells import Cell, Source
 from srcnb.protocol import SleepConstants, SleepState
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -166,13 +166,18 @@ def tiny(protocol):
     return replace(protocol, hidden=(12,) * len(protocol.hidden), schedule=schedule, cap=cap)
 
 
+def tiny_protocol(experiment, condition):
+    """The tiny protocol of a condition."""
+    return tiny(experiment.protocol(condition))
+
+
 def tiny_experiment(name, conditions=slice(None)):
     """An experiment as published, but with tiny protocols, and perhaps fewer conditions."""
     experiment = EXPERIMENTS[name]
     return replace(
         experiment,
         conditions=experiment.conditions[conditions],
-        protocol=lambda condition: tiny(experiment.protocol(condition)),
+        protocol=partial(tiny_protocol, experiment),
     )
 
 
@@ -222,10 +227,11 @@ def record(monkeypatch, tiny_source):
         assert condition in experiment.conditions
         seen.fits, seen.configs, seen.inputs = [], [], []
         protocol = experiment.protocol(condition)
-        source = tiny_source(experiment)
+        cell = Cell(condition, seed)
+        sequence = experiment.sequence(cell, experiment.data(tiny_source(experiment)), protocol)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", SilentLayerWarning)  # of constants for larger networks
-            seen.rows = list(experiment.measure(condition, seed, source, protocol))
+            seen.rows = list(experiment.measure(cell, sequence, protocol))
         return seen
 
     return run

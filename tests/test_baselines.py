@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from srcnb import MLP, tasks
-from srcnb.experiments.runner import accuracies
+from srcnb.experiments.cells import accuracies
 from srcnb.methods.baselines import Oracle, cheat, parallel, sequential
 from srcnb.presets import own
 

@@ -1,13 +1,16 @@
 """The experiments of five tasks: what is learnt, in which order, and with which protocol."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import changes, write_images
+from conftest import changes
 
 from srcnb import datasets, presets
 from srcnb.experiments import EXPERIMENTS
-from srcnb.experiments.class_incremental import five_tasks, shuffled_pairs
+from srcnb.experiments.cells import Cell
+from srcnb.experiments.class_incremental import shuffled_pairs
 
 SEEN = [12, 24, 36, 48, 60]  # six images of each class; 8 of each task are trained on
 
@@ -59,12 +62,22 @@ def test_shuffled_pairs():
     assert len(set(orders)) > 1 and orders[0] == shuffled_pairs(9, 0)
 
 
-def test_five_tasks(tmp_path):
-    write_images(tmp_path / "data")
-    order = (4, 5, 0, 1, 2, 3, 6, 7, 8, 9)
-    sequence = five_tasks("mnist", str(tmp_path / "data"), 7, order)
-    assert [sorted(np.unique(task.y_all).tolist()) for task in sequence][:2] == [[4, 5], [0, 1]]
-    assert {len(task.X) for task in sequence} == {7}
+@pytest.mark.parametrize("name", ["mnist", "icarl"])
+def test_the_order_of_the_pairs(name, tiny_source):
+    """As they are, or in an order of the seed."""
+    experiment = EXPERIMENTS[name]
+    data = experiment.data(tiny_source(experiment))
+    protocol = replace(presets.paper(), cap=7)
+    orders = []
+    for seed in (0, 1):
+        sequence = experiment.sequence(Cell({}, seed), data, protocol)
+        assert {len(task.X) for task in sequence} == {7}
+        assert {len(task.X_all) for task in sequence} == {12}
+        orders.append([sorted(set(task.y_all.tolist())) for task in sequence])
+        assert sorted(orders[-1]) == [[0, 1], [2, 3], [4, 5], [6, 7], [8, 9]]
+    assert (orders[0] == orders[1]) == (name == "mnist")
+    if name == "mnist":
+        assert orders[0] == sorted(orders[0])
 
 
 def test_table():

@@ -27,7 +27,7 @@ def test_every_experiment(name, tmp_path, tiny_source):
     few = slice(None, None, max(1, len(EXPERIMENTS[name].conditions) - 1))
     experiment = tiny_experiment(name, few)
     source = tiny_source(experiment)
-    results, *_ = run_experiment(experiment, source, seeds=1, out=tmp_path / "out")
+    results = run_experiment(experiment, source, tmp_path / "out", seeds=1)
     assert len(results.groupby([*experiment.conditions[0], "seed"])) == len(experiment.conditions)
     assert results["accuracy"].between(0, 100).all()
     table = experiment.table(results)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from srcnb import MLP, tasks
-from srcnb.experiments.runner import accuracies
+from srcnb.experiments.cells import accuracies
 from srcnb.low_rank import LowRankMLP
 from srcnb.methods import METHODS
 from srcnb.methods.baselines import sequential

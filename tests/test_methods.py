@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from srcnb.experiments.runner import accuracies
+from srcnb.experiments.cells import accuracies
 from srcnb.methods import METHODS, SLEEPING
 
 

@@ -7,9 +7,8 @@ from conftest import changes, tiny_experiment
 
 from srcnb import presets
 from srcnb.experiments import EXPERIMENTS
-from srcnb.experiments.class_incremental import five_tasks
+from srcnb.experiments.cells import Cell, accuracies
 from srcnb.experiments.one_sleep import is_measured
-from srcnb.experiments.runner import accuracies
 from srcnb.methods.baselines import sequential
 
 SRC = dict(method="src")
@@ -35,7 +34,8 @@ def test_single_sleep_is_after_sequential_training(record, tiny_source):
     seen = record("single-sleep", **SRC)
     experiment = tiny_experiment("single-sleep")
     protocol = experiment.protocol(SRC)
-    sequence = five_tasks("mnist", tiny_source(experiment).data_dir, protocol.cap)
+    data = experiment.data(tiny_source(experiment))
+    sequence = experiment.sequence(Cell(SRC, 0), data, protocol)
     awake = [
         accuracy
         for checkpoint in sequential(sequence, protocol, 0)

@@ -6,7 +6,7 @@ import pytest
 from matplotlib.image import imread
 
 from srcnb import metrics, plotting
-from srcnb.experiments import runner
+from srcnb.experiments.comparison import COLUMNS
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def results():
             rows.append(("sequential", seed, stage, "train", "all", 30.0 - 5 * seed))
         rows.append(("parallel", seed, 3, "train", "all", 95.0 + seed))
     rows += [(*row[:4], "1", row[5]) for row in rows]
-    return pd.DataFrame(rows, columns=runner.COLUMNS)
+    return pd.DataFrame(rows, columns=COLUMNS)
 
 
 def lines(axes):

@@ -1,32 +1,36 @@
 """Five tasks of two classes each: the published protocols on MNIST and Fashion-MNIST."""
 
-from collections.abc import Iterator
-from functools import lru_cache, partial
-from typing import Any
+from collections.abc import Iterator, Sequence
+from functools import partial
 
 import numpy as np
 import pandas as pd
 
-from srcnb import datasets, presets, tasks
-from srcnb.experiments.runner import (
-    Condition,
-    Experiment,
-    Source,
-    at_the_end,
-    mean_sd,
-    measurements,
-)
+from srcnb import datasets, presets
+from srcnb.datasets import Dataset
+from srcnb.experiments.cells import Cell, Condition, Experiment, Row, Source
+from srcnb.experiments.tables import at_the_end, mean_sd
 from srcnb.methods import METHODS
 from srcnb.protocol import Protocol
+from srcnb.tasks import Task, class_incremental
 
 
-@lru_cache(maxsize=1)  # conditions go seed by seed, and an order is a seed's
-def five_tasks(
-    dataset: str, data_dir: str | None, cap: int | None, order: tuple[int, ...] | None = None
-) -> list[tasks.Task]:
-    """The classes of a data set, two by two; read once for all conditions in a row."""
-    data = datasets.load(dataset, data_dir)
-    return tasks.class_incremental(data, groups=2, order=order, cap=cap)
+def load_set(dataset: str, source: Source) -> tuple[Dataset, ...]:
+    """A data set by name."""
+    return (datasets.load(dataset, source.data_dir),)
+
+
+def pairs_of_classes(cell: Cell, data: Sequence[Dataset], protocol: Protocol) -> list[Task]:
+    """The classes of a data set, two by two in their order."""
+    return class_incremental(data[0], groups=2, cap=protocol.cap)
+
+
+def shuffled_pairs_of_classes(
+    cell: Cell, data: Sequence[Dataset], protocol: Protocol
+) -> list[Task]:
+    """The same pairs in an order of the seed."""
+    order = shuffled_pairs(data[0].n_classes, cell.seed)
+    return class_incremental(data[0], groups=2, order=order, cap=protocol.cap)
 
 
 def shuffled_pairs(n_classes: int, seed: int) -> tuple[int, ...]:
@@ -41,12 +45,10 @@ def protocol_of(preset: str, dataset: str, condition: Condition) -> Protocol:
     return presets.get(preset, dataset)
 
 
-def measure(
-    dataset: str, condition: Condition, seed: int, source: Source, protocol: Protocol
-) -> Iterator[dict[str, Any]]:
+def measure(cell: Cell, sequence: list[Task], protocol: Protocol) -> Iterator[Row]:
     """Measurements after each task and each sleep of a method."""
-    sequence = five_tasks(dataset, source.data_dir, protocol.cap)
-    return measurements(METHODS[condition["method"]](sequence, protocol, seed), sequence)
+    method = METHODS[cell.condition["method"]]
+    return cell.measurements(method(sequence, protocol, cell.seed), sequence)
 
 
 def table(results: pd.DataFrame) -> pd.DataFrame:
@@ -67,7 +69,9 @@ def _experiment(
         summary,
         [{"method": method} for method in methods],
         partial(protocol_of, preset, dataset),
-        partial(measure, dataset),
+        partial(load_set, dataset),
+        pairs_of_classes,
+        measure,
         table,
         seeds,
     )

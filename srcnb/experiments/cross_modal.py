@@ -1,16 +1,18 @@
 """Cross-modal: all of MNIST, then all of Fashion-MNIST, with one head of ten classes for both."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import cache
 from typing import Any
 
 import pandas as pd
 
-from srcnb import datasets, presets, tasks
-from srcnb.experiments.runner import Condition, Experiment, Source, mean_sd, measurements
+from srcnb import datasets, presets
+from srcnb.datasets import Dataset
+from srcnb.experiments.cells import Cell, Condition, Experiment, Row, Source
+from srcnb.experiments.tables import mean_sd
 from srcnb.methods import METHODS
 from srcnb.protocol import Protocol
+from srcnb.tasks import Task, domain_incremental
 
 # Steps of the first sleep, and what the second has more. In the script both lengths go through
 # uint8, which makes them 255, and the second sleep's input and α come from MNIST only.
@@ -26,11 +28,14 @@ CONDITIONS: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 
-@cache
-def two_sets(data_dir: str | None, cap: int | None) -> list[tasks.Task]:
-    """Both data sets as two tasks."""
-    sets = [datasets.load(name, data_dir) for name in ("mnist", "fashion-mnist")]
-    return tasks.domain_incremental(sets, cap=cap)
+def two_sets(source: Source) -> list[Dataset]:
+    """Both data sets."""
+    return [datasets.load(name, source.data_dir) for name in ("mnist", "fashion-mnist")]
+
+
+def two_tasks(cell: Cell, data: Sequence[Dataset], protocol: Protocol) -> list[Task]:
+    """A task each."""
+    return domain_incremental(data, cap=protocol.cap)
 
 
 def protocol_of(condition: Condition) -> Protocol:
@@ -45,14 +50,12 @@ def protocol_of(condition: Condition) -> Protocol:
     )
 
 
-def measure(
-    condition: Condition, seed: int, source: Source, protocol: Protocol
-) -> Iterator[dict[str, Any]]:
+def measure(cell: Cell, sequence: list[Task], protocol: Protocol) -> Iterator[Row]:
     """Measurements after each set and each sleep."""
-    method, _ = CONDITIONS[condition["method"]]
-    sequence = two_sets(source.data_dir, protocol.cap)
-    learnt = sequence[1:] if condition["method"] == "Fashion-MNIST alone" else sequence
-    return measurements(METHODS[method](learnt, protocol, seed), sequence)
+    name = cell.condition["method"]
+    method, _ = CONDITIONS[name]
+    learnt = sequence[1:] if name == "Fashion-MNIST alone" else sequence
+    return cell.measurements(METHODS[method](learnt, protocol, cell.seed), sequence)
 
 
 def table(results: pd.DataFrame) -> pd.DataFrame:
@@ -69,6 +72,8 @@ EXPERIMENTS = (
         "MNIST, then Fashion-MNIST, ten outputs for both",
         [{"method": method} for method in CONDITIONS],
         protocol_of,
+        two_sets,
+        two_tasks,
         measure,
         table,
     ),

@@ -1,26 +1,21 @@
 """CIFAR10 and CUB200: features of a network trained elsewhere, from a file of the user's."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import cache, partial
-from typing import Any
+from functools import partial
 
 import numpy as np
 import pandas as pd
 
-from srcnb import datasets, presets, tasks
+from srcnb import datasets, presets
+from srcnb.datasets import Dataset
+from srcnb.experiments.cells import Cell, Condition, Experiment, Row, Source
 from srcnb.experiments.class_incremental import shuffled_pairs
-from srcnb.experiments.runner import (
-    Condition,
-    Experiment,
-    Source,
-    at_the_end,
-    mean_sd,
-    measurements,
-)
+from srcnb.experiments.tables import at_the_end, mean_sd
 from srcnb.methods import METHODS
 from srcnb.protocol import Protocol, SleepSchedule
 from srcnb.spiking.inputs import MeanInput, SegmentInput
+from srcnb.tasks import Task, class_incremental
 from srcnb.validation import ArrayLike
 
 SEGMENT = 2048  # of the 2048 features of CIFAR10
@@ -29,7 +24,9 @@ CUB200_CAP = 2900
 CUB200_SECOND_RATE = 0.01
 
 
-_load = cache(datasets.load_features)
+def load_features(source: Source) -> tuple[Dataset, ...]:
+    """The file of features that the user names."""
+    return (datasets.load_features(source.features_file or ""),)
 
 
 def protocol_cifar10(condition: Condition) -> Protocol:
@@ -48,19 +45,22 @@ def protocol_cifar10(condition: Condition) -> Protocol:
     )
 
 
-def measure_cifar10(
-    condition: Condition, seed: int, source: Source, protocol: Protocol
-) -> Iterator[dict[str, Any]]:
-    """Measurements after each task and each sleep; the pairs of classes in a random order."""
-    data = _load(source.features_file)
-    largest = data.X.max()
-    data = replace(data, X=data.X / largest, X_test=np.minimum(data.X_test / largest, 1))
-    if data.X.shape[1] < SEGMENT:
-        segment = partial(SegmentInput, data.X.shape[1])
+def sequence_cifar10(cell: Cell, data: Sequence[Dataset], protocol: Protocol) -> list[Task]:
+    """The pairs of classes in a random order; features divided by the largest."""
+    largest = data[0].X.max()
+    scaled = replace(data[0], X=data[0].X / largest, X_test=np.minimum(data[0].X_test / largest, 1))
+    order = shuffled_pairs(scaled.n_classes, cell.seed)
+    return class_incremental(scaled, groups=2, order=order, cap=protocol.cap)
+
+
+def measure_cifar10(cell: Cell, sequence: list[Task], protocol: Protocol) -> Iterator[Row]:
+    """Measurements after each task and each sleep."""
+    n_features = sequence[0].X.shape[1]
+    if n_features < SEGMENT:
+        segment = partial(SegmentInput, n_features)
         protocol = replace(protocol, schedule=replace(protocol.schedule, sleep_input=segment))
-    order = shuffled_pairs(data.n_classes, seed)
-    sequence = tasks.class_incremental(data, groups=2, order=order)
-    return measurements(METHODS[condition["method"]](sequence, protocol, seed), sequence)
+    method = METHODS[cell.condition["method"]]
+    return cell.measurements(method(sequence, protocol, cell.seed), sequence)
 
 
 class _MeanOfRaw(MeanInput):
@@ -96,19 +96,20 @@ def protocol_cub200(condition: Condition) -> Protocol:
     )
 
 
-def measure_cub200(
-    condition: Condition, seed: int, source: Source, protocol: Protocol
-) -> Iterator[dict[str, Any]]:
+def sequence_cub200(cell: Cell, data: Sequence[Dataset], protocol: Protocol) -> list[Task]:
+    """The two halves of the classes; random samples of each, the features as they are."""
+    shuffled = np.random.default_rng([cell.seed, 2]).permutation(len(data[0].X))
+    mixed = replace(data[0], X=data[0].X[shuffled], y=data[0].y[shuffled])
+    return class_incremental(mixed, groups=-(-mixed.n_classes // 2), cap=protocol.cap)
+
+
+def measure_cub200(cell: Cell, sequence: list[Task], protocol: Protocol) -> Iterator[Row]:
     """Measurements after each half of the classes, and after the one sleep, at the end.
 
-    The source takes the features as they are, not divided by the largest, and random samples of
-    each task. A mean feature above 1 is no sleep input: so it is divided by the largest feature
-    and ``max_rate`` is multiplied by it, which gives the same spikes.
+    A mean feature above 1 is no sleep input: so it is divided by the largest feature and
+    ``max_rate`` is multiplied by it, which gives the same spikes.
     """
-    data = _load(source.features_file)
-    largest = float(data.X.max())
-    shuffled = np.random.default_rng([seed, 2]).permutation(len(data.X))
-    data = replace(data, X=data.X[shuffled], y=data.y[shuffled])
+    largest = float(max(task.X_all.max() for task in sequence))
     constants = protocol.schedule.constants
     schedule = replace(
         protocol.schedule,
@@ -116,8 +117,8 @@ def measure_cub200(
         sleep_input=partial(_MeanOfRaw, largest),
     )
     protocol = replace(protocol, schedule=schedule)
-    sequence = tasks.class_incremental(data, groups=-(-data.n_classes // 2), cap=protocol.cap)
-    return measurements(METHODS[condition["method"]](sequence, protocol, seed), sequence)
+    method = METHODS[cell.condition["method"]]
+    return cell.measurements(method(sequence, protocol, cell.seed), sequence)
 
 
 def table_cifar10(results: pd.DataFrame) -> pd.DataFrame:
@@ -137,6 +138,8 @@ EXPERIMENTS = (
         "CIFAR10's features, from a file: five tasks",
         [{"method": method} for method in ("sequential", "src", "parallel")],
         protocol_cifar10,
+        load_features,
+        sequence_cifar10,
         measure_cifar10,
         table_cifar10,
         needs_features=True,
@@ -146,6 +149,8 @@ EXPERIMENTS = (
         "CUB200's features, from a file: two tasks, one sleep",
         [{"method": method} for method in ("sequential", "src", "parallel")],
         protocol_cub200,
+        load_features,
+        sequence_cub200,
         measure_cub200,
         table_cub200,
         needs_features=True,

@@ -2,24 +2,22 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
+from functools import partial
 
 import pandas as pd
 
 from srcnb import presets
-from srcnb.experiments.class_incremental import five_tasks, shuffled_pairs
-from srcnb.experiments.runner import (
-    Condition,
-    Experiment,
-    Source,
-    at_the_end,
-    mean_sd,
-    measurements,
+from srcnb.experiments.cells import Cell, Condition, Experiment, Row, accuracies
+from srcnb.experiments.class_incremental import (
+    load_set,
+    pairs_of_classes,
+    shuffled_pairs_of_classes,
 )
-from srcnb.methods.base import Checkpoint
+from srcnb.experiments.tables import at_the_end, mean_sd
 from srcnb.methods.icarl import icarl
 from srcnb.methods.rehearsal import rehearsal
 from srcnb.protocol import Protocol
+from srcnb.tasks import Task
 
 SHARES = (0.0, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
 CLASSIFIERS = ("nearest_mean", "head")
@@ -43,15 +41,11 @@ def protocol_rehearsal(condition: Condition) -> Protocol:
     return presets.paper("rehearsal-10-percent" if ten_percent else "mnist")
 
 
-def measure_rehearsal(
-    condition: Condition, seed: int, source: Source, protocol: Protocol
-) -> Iterator[dict[str, Any]]:
+def measure_rehearsal(cell: Cell, sequence: list[Task], protocol: Protocol) -> Iterator[Row]:
     """Measurements after the last task and its sleep."""
-    sequence = five_tasks("mnist", source.data_dir, protocol.cap)
-    checkpoints = rehearsal(
-        sequence, protocol, seed, sleeps=condition["sleeps"], share=condition["share"]
-    )
-    return measurements(checkpoints, sequence, first_stage=len(sequence))
+    share, sleeps = cell.condition["share"], cell.condition["sleeps"]
+    checkpoints = rehearsal(sequence, protocol, cell.seed, sleeps=sleeps, share=share)
+    return cell.measurements(checkpoints, sequence, first_stage=len(sequence))
 
 
 def table_rehearsal(results: pd.DataFrame) -> pd.DataFrame:
@@ -74,27 +68,30 @@ def protocol_icarl(condition: Condition) -> Protocol:
     )
 
 
-def measure_icarl(
-    condition: Condition, seed: int, source: Source, protocol: Protocol
-) -> Iterator[dict[str, Any]]:
+def measure_icarl(cell: Cell, sequence: list[Task], protocol: Protocol) -> Iterator[Row]:
     """Measurements of both classifiers after the last task and its sleep."""
-    # The pairs of classes come in a random order, as in the source.
-    order = shuffled_pairs(10, seed)
-    sequence = five_tasks("mnist", source.data_dir, protocol.cap, order)
-    for stage, phase, model in icarl(
+    condition = cell.condition
+    for checkpoint in icarl(
         sequence,
         protocol,
-        seed,
+        cell.seed,
         sleeps=condition["sleeps"],
         memory=condition["memory"],
         selection=condition["exemplars"],
     ):
+        cell.keep(checkpoint)
+        stage, phase, model = checkpoint
         if stage < len(sequence):
             continue
         for classifier in CLASSIFIERS:
-            one = Checkpoint(stage, phase, getattr(model, classifier))
-            for row in measurements([one], sequence):
-                yield {"classifier": classifier, **row}
+            for task, accuracy in accuracies(getattr(model, classifier), sequence).items():
+                yield {
+                    "classifier": classifier,
+                    "stage": stage,
+                    "phase": phase,
+                    "task": task,
+                    "accuracy": accuracy,
+                }
 
 
 def table_icarl(results: pd.DataFrame) -> pd.DataFrame:
@@ -112,6 +109,8 @@ EXPERIMENTS = (
         "MNIST with a share of all earlier data mixed in, with and without sleep",
         [{"share": share, "sleeps": sleeps} for share in SHARES for sleeps in (False, True)],
         protocol_rehearsal,
+        partial(load_set, "mnist"),
+        pairs_of_classes,
         measure_rehearsal,
         table_rehearsal,
     ),
@@ -120,6 +119,9 @@ EXPERIMENTS = (
         "iCaRL on MNIST: memory, exemplars, epochs; with and without sleep; both classifiers",
         ICARL_CONDITIONS,
         protocol_icarl,
+        partial(load_set, "mnist"),
+        # In a random order, as in the source.
+        shuffled_pairs_of_classes,
         measure_icarl,
         table_icarl,
     ),

@@ -1,26 +1,21 @@
 """One sleep alone: how late it may come, how accuracy changes in it, and after little training."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import cache
-from typing import Any
+from functools import partial
 
 import pandas as pd
 from numpy.random import SeedSequence
 
-from srcnb import datasets, presets, tasks
-from srcnb.experiments.class_incremental import five_tasks
-from srcnb.experiments.runner import (
-    Condition,
-    Experiment,
-    Source,
-    accuracies,
-    mean_sd,
-    measurements,
-)
+from srcnb import presets
+from srcnb.datasets import Dataset
+from srcnb.experiments.cells import Cell, Condition, Experiment, Row, accuracies
+from srcnb.experiments.class_incremental import load_set, pairs_of_classes
+from srcnb.experiments.tables import mean_sd
 from srcnb.methods.base import train_and_sleep
 from srcnb.mlp import MLP
 from srcnb.protocol import Protocol, SleepState
+from srcnb.tasks import Task, domain_incremental
 
 # One sleep is followed through 35,000 steps. Nearly all of it happens in its beginning, so that the
 # measurements are the further apart the later they come.
@@ -34,15 +29,12 @@ def protocol_single(condition: Condition) -> Protocol:
     return presets.paper()
 
 
-def measure_single(
-    condition: Condition, seed: int, source: Source, protocol: Protocol
-) -> Iterator[dict[str, Any]]:
+def measure_single(cell: Cell, sequence: list[Task], protocol: Protocol) -> Iterator[Row]:
     """Measurements before and after one sleep, the only one, after each number of tasks.
 
     It is as long as the sleep after that task is in src: 5000 steps more for each task.
     """
-    sequence = five_tasks("mnist", source.data_dir, protocol.cap)
-    return measurements(train_and_sleep(sequence, protocol, seed, aside=True), sequence)
+    return cell.measurements(train_and_sleep(sequence, protocol, cell.seed, aside=True), sequence)
 
 
 def is_measured(step: int) -> bool:
@@ -57,12 +49,9 @@ def protocol_during(condition: Condition) -> Protocol:
     return replace(protocol, schedule=schedule)
 
 
-def measure_during(
-    condition: Condition, seed: int, source: Source, protocol: Protocol
-) -> list[dict[str, Any]]:
+def measure_during(cell: Cell, sequence: list[Task], protocol: Protocol) -> list[Row]:
     """Measurements at many moments of the first sleep of a network that has learnt it all."""
-    sequence = five_tasks("mnist", source.data_dir, protocol.cap)
-    rows = []
+    rows: list[Row] = []
 
     def measure(step: int, net: MLP) -> None:
         if is_measured(step):
@@ -74,15 +63,14 @@ def measure_during(
         state.sleep(net, stage, random_state, callback=measure, every=EVERY)
         return net
 
-    for _ in train_and_sleep(sequence, protocol, seed, sleep=sleep):
+    for _ in train_and_sleep(sequence, protocol, cell.seed, sleep=sleep):
         pass
     return rows
 
 
-@cache
-def everything(data_dir: str | None, cap: int | None) -> list[tasks.Task]:
-    """All of MNIST as one task, whose capped part is its first images."""
-    return tasks.domain_incremental([datasets.load("mnist", data_dir)], cap=cap)
+def everything(cell: Cell, data: Sequence[Dataset], protocol: Protocol) -> list[Task]:
+    """All classes as one task, whose capped part is its first images."""
+    return domain_incremental(data, cap=protocol.cap)
 
 
 def protocol_little(condition: Condition) -> Protocol:
@@ -96,15 +84,13 @@ def protocol_little(condition: Condition) -> Protocol:
     )
 
 
-def measure_little(
-    condition: Condition, seed: int, source: Source, protocol: Protocol
-) -> Iterator[dict[str, Any]]:
+def measure_little(cell: Cell, sequence: list[Task], protocol: Protocol) -> Iterator[Row]:
     """Accuracy on the test images and on all training images, before and after the sleep.
 
     As in the source the sleep input and α are of all images, not only of the 5000.
     """
-    [task] = everything(source.data_dir, protocol.cap)
-    for _, phase, model in train_and_sleep([task], protocol, seed):
+    [task] = sequence
+    for _, phase, model in train_and_sleep(sequence, protocol, cell.seed):
         for images, X, y in (
             ("test", task.X_test, task.y_test),
             ("training", task.X_all, task.y_all),
@@ -140,6 +126,8 @@ EXPERIMENTS = (
         "10, 20 or 40 epochs on 5000 images of all classes, before and after a sleep",
         [{"epochs": epochs} for epochs in LITTLE_EPOCHS],
         protocol_little,
+        partial(load_set, "mnist"),
+        everything,
         measure_little,
         table_little,
     ),
@@ -148,6 +136,8 @@ EXPERIMENTS = (
         "MNIST: one sleep only, after 1 … 5 tasks in a row",
         [{"method": "src"}],
         protocol_single,
+        partial(load_set, "mnist"),
+        pairs_of_classes,
         measure_single,
         table_single,
     ),
@@ -156,6 +146,8 @@ EXPERIMENTS = (
         "MNIST: accuracy every 20, 100 and 2500 steps of one sleep after five tasks in a row",
         [{"method": "src"}],
         protocol_during,
+        partial(load_set, "mnist"),
+        pairs_of_classes,
         measure_during,
         table_during,
     ),

@@ -5,8 +5,7 @@ four are the same; here each has 25 pixels on, ``overlap`` of which are on in al
 epochs of task 2, a step of SGD each, can't undo the four of task 1: so there are more as well.
 """
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pandas as pd
@@ -14,12 +13,13 @@ from numpy.random import SeedSequence
 
 from srcnb import presets
 from srcnb.datasets import Dataset
-from srcnb.experiments.runner import Condition, Experiment, Source, mean_sd
+from srcnb.experiments.cells import Cell, Condition, Experiment, Row, Source
+from srcnb.experiments.tables import mean_sd
 from srcnb.methods.base import sleep_as_scheduled, train_and_sleep
 from srcnb.mlp import MLP
 from srcnb.protocol import Protocol, SleepSchedule, SleepState
 from srcnb.spiking.inputs import MeanInput
-from srcnb.tasks import class_incremental
+from srcnb.tasks import Task, class_incremental
 from srcnb.validation import Array
 
 N_PIXELS, N_ON, N_IMAGES = 100, 25, 4
@@ -51,24 +51,29 @@ def protocol_of(condition: Condition) -> Protocol:
     )
 
 
-def measure(
-    condition: Condition, seed: int, source: Source, protocol: Protocol
-) -> Iterator[dict[str, Any]]:
-    """Accuracy over the four images after task 1, after task 2, and after sleep."""
-    X = images(condition["overlap"], np.random.default_rng([seed, 2]))
+def no_data(source: Source) -> list[Dataset]:
+    """The images are made by each cell."""
+    return []
+
+
+def two_tasks(cell: Cell, data: Sequence[Dataset], protocol: Protocol) -> list[Task]:
+    """Two images each."""
+    X = images(cell.condition["overlap"], np.random.default_rng([cell.seed, 2]))
     labels = np.arange(N_IMAGES)
-    data = Dataset("patches", X, labels, X, labels, N_IMAGES, (10, 10))
+    return class_incremental(Dataset("patches", X, labels, X, labels, N_IMAGES, (10, 10)))
+
+
+def measure(cell: Cell, sequence: list[Task], protocol: Protocol) -> Iterator[Row]:
+    """Accuracy over the four images after task 1, after task 2, and after sleep."""
 
     def sleep(state: SleepState, net: MLP, stage: int, random_state: SeedSequence) -> MLP:
         # It is the first sleep of this network, and has the random numbers of a first one.
-        return sleep_as_scheduled(state, net, 1, SeedSequence([seed, 1]))
+        return sleep_as_scheduled(state, net, 1, SeedSequence([cell.seed, 1]))
 
-    checkpoints = train_and_sleep(class_incremental(data), protocol, seed, sleep=sleep)
-    for stage, phase, net in checkpoints:
-        after = f"task {stage}" if phase == "train" else "sleep"
-        right = net.predict(X) == labels
-        for task, part in (("all", right), ("1", right[:2]), ("2", right[2:])):
-            yield {"after": after, "task": task, "accuracy": 100 * float(part.mean())}
+    checkpoints = train_and_sleep(sequence, protocol, cell.seed, sleep=sleep)
+    for row in cell.measurements(checkpoints, sequence):
+        stage, phase = row.pop("stage"), row.pop("phase")
+        yield {"after": f"task {stage}" if phase == "train" else "sleep", **row}
 
 
 def table(results: pd.DataFrame) -> pd.DataFrame:
@@ -83,6 +88,8 @@ EXPERIMENTS = (
         "four tiny images: accuracy after task 1, task 2 and sleep, against their overlap",
         [{"epochs": e, "overlap": overlap} for e in SECOND_EPOCHS for overlap in OVERLAPS],
         protocol_of,
+        no_data,
+        two_tasks,
         measure,
         table,
     ),

@@ -1,0 +1,79 @@
+"""How long cells will take, before they are run: from a batch and some steps of sleep, timed."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from srcnb.experiments.cells import Cell, Experiment, Finished, Source, load, one_thread
+from srcnb.methods import SLEEPING
+from srcnb.methods.base import all_samples
+from srcnb.protocol import Protocol, SleepState
+from srcnb.spiking.simulate import sleep
+from srcnb.tasks import Task
+
+BATCHES, STEPS = 4, 100  # that are timed
+
+
+def estimate(
+    experiment: Experiment,
+    cells: Sequence[Cell],
+    source: Source,
+    finished: Sequence[Finished] = (),
+) -> list[float]:
+    """Seconds that each cell will take about, on one thread of this machine.
+
+    As long as the finished ones of its condition took. Where there are none: the batches of
+    sequential training (or joint training, for a parallel method) and the steps of its sleeps,
+    at the speed of a few of them, timed here. What a method does besides is not counted, and an
+    untrained network fires less or more than a trained one: so it is a rough figure.
+    """
+    seconds: dict[str, float] = {}
+    for cell in cells:
+        key = repr(dict(cell.condition))
+        if key in seconds:
+            continue
+        taken = [f.seconds for f in finished if dict(f.cell.condition) == dict(cell.condition)]
+        if taken:
+            seconds[key] = float(np.mean(taken))
+            continue
+        protocol = experiment.protocol(cell.condition)
+        sequence = experiment.sequence(cell, load(experiment.data, source), protocol)
+        with one_thread():
+            seconds[key] = _training(cell, sequence, protocol) + _sleeps(cell, sequence, protocol)
+    return [seconds[repr(dict(cell.condition))] for cell in cells]
+
+
+def _training(cell: Cell, sequence: list[Task], protocol: Protocol) -> float:
+    options = dict(protocol.training_at(1))
+    epochs, size = options.pop("epochs", 2), options.get("batch_size", 100)
+    first = sequence[0]
+    net = protocol.new_network(sequence, 0)
+    X, y = first.X[: BATCHES * size], first.y[: BATCHES * size]
+    start = time.perf_counter()
+    net.fit(X, y, epochs=1, **options)
+    per_batch = (time.perf_counter() - start) / -(-len(X) // size)
+    if "parallel" in str(cell.condition.get("method")):
+        epochs = epochs if protocol.parallel_epochs is None else protocol.parallel_epochs
+        sizes = [len(all_samples(sequence)[0])]
+    else:
+        sizes = [len(task.X) for task in sequence]
+    return float(per_batch * sum(epochs * -(-n // size) for n in sizes))
+
+
+def _sleeps(cell: Cell, sequence: list[Task], protocol: Protocol) -> float:
+    condition: dict[str, Any] = dict(cell.condition)
+    if not condition.get("sleeps", condition.get("method", "src") in SLEEPING):
+        return 0.0
+    stages = [k for k in range(1, len(sequence) + 1) if protocol.schedule.is_due(k, len(sequence))]
+    n_steps = sum(protocol.schedule.n_steps(stage) for stage in stages)
+    net = protocol.new_network(sequence, 0)
+    state = SleepState(protocol.schedule)
+    state.update(sequence[0])
+    config = replace(state.config(net, 1), n_steps=STEPS)
+    sleep(net, state.sleep_input, replace(config, n_steps=1), 0)  # compiles the kernel
+    start = time.perf_counter()
+    sleep(net, state.sleep_input, config, 0)
+    return n_steps * (time.perf_counter() - start) / STEPS

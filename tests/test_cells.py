@@ -1,0 +1,139 @@
+"""A cell: measured alone, on one thread, from its arguments only."""
+
+import pickle
+from dataclasses import replace
+
+import numba
+import numpy as np
+import pytest
+from conftest import tiny_experiment
+from threadpoolctl import threadpool_info
+
+from srcnb import MLP, load
+from srcnb.experiments import EXPERIMENTS, cells
+from srcnb.experiments.cells import Cell, Source, accuracies, run_cell
+from srcnb.protocol import SleepState
+
+
+class Constant:
+    """A model that always says the same class."""
+
+    def __init__(self, label):
+        self.label = label
+
+    def predict(self, X):
+        return np.full(len(X), self.label)
+
+
+def test_accuracies(sequence):
+    """In percent of all samples, and of each task's: a class is half of its task here."""
+    assert accuracies(Constant(2), sequence) == {
+        "all": pytest.approx(100 / 6),
+        "1": 0,
+        "2": 50,
+        "3": 0,
+    }
+    # Tasks count by their samples in "all".
+    fewer = [replace(sequence[0], X_test=sequence[0].X_test[:10], y_test=sequence[0].y_test[:10])]
+    assert accuracies(Constant(2), [*fewer, sequence[1]])["all"] == 40
+
+
+def test_an_oracle_is_told_the_task(sequence):
+    class Told(Constant):
+        def predict_task(self, X, task):
+            return task.y_test
+
+    assert set(accuracies(Told(0), sequence).values()) == {100.0}
+
+
+def test_measurements_from_a_stage_on(sequence):
+    checkpoints = [(1, "train", Constant(0)), (2, "train", Constant(1)), (2, "sleep", Constant(2))]
+    rows = list(Cell({}, 0).measurements(checkpoints, sequence, first_stage=2))
+    assert [(r["stage"], r["phase"], r["task"]) for r in rows] == [
+        (2, phase, task) for phase in ("train", "sleep") for task in ("all", "1", "2", "3")
+    ]
+    assert rows[1]["accuracy"] == 50 and rows[6]["accuracy"] == 50 and rows[2]["accuracy"] == 0
+
+
+def test_one_thread_inside_as_many_as_before_outside():
+    before = numba.get_num_threads(), [pool["num_threads"] for pool in threadpool_info()]
+    with cells.one_thread():
+        assert numba.get_num_threads() == 1
+        assert {pool["num_threads"] for pool in threadpool_info()} == {1}
+    assert before == (numba.get_num_threads(), [pool["num_threads"] for pool in threadpool_info()])
+
+
+@pytest.mark.filterwarnings("ignore::srcnb.SilentLayerWarning")
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_a_cell_is_a_function_of_its_arguments(name, tiny_source):
+    """The same from arguments that went through pickle, whatever ran before it."""
+    experiment = tiny_experiment(name)
+    source, condition = tiny_source(experiment), experiment.conditions[-1]
+    one = run_cell(experiment, condition, 0, source)
+    run_cell(experiment, experiment.conditions[0], 1, source)
+    again = run_cell(*pickle.loads(pickle.dumps((experiment, condition, 0, source))))
+    assert one.rows == again.rows and one.cell == again.cell
+    assert one.seconds >= 0 and not one.networks
+
+
+def test_data_are_read_once_in_a_row():
+    read = []
+    experiment = replace(EXPERIMENTS["patches"], data=lambda source: read.append(source) or [])
+    assert cells.load(experiment.data, Source()) == []
+    assert len(read) == 1  # what can't be pickled is read each time
+    one, same = (cells.load(digits, Source()) for _ in range(2))
+    assert one is same
+    assert cells.load(digits, Source("elsewhere")) is not one
+
+
+def digits(source):
+    """The data of an experiment."""
+    from srcnb import datasets
+
+    return [datasets.load("digits")]
+
+
+@pytest.mark.filterwarnings("ignore::srcnb.SilentLayerWarning")
+@pytest.mark.parametrize("name", ["mnist", "mnist-replica", "patches", "icarl", "cub200"])
+def test_a_sleep_can_be_done_again_from_its_network(name, tiny_source, tmp_path):
+    """From the file, the tasks, the protocol and the seed: the same weights, to the last bit."""
+    experiment, seed = tiny_experiment(name), 3
+    [condition] = [
+        c for c in experiment.conditions if c.get("method", "src") == "src" and c.get("sleeps", 1)
+    ][:1]
+    source = tiny_source(experiment)
+    networks = run_cell(experiment, condition, seed, source, save_networks=True).networks
+    cell, protocol = Cell(condition, seed), experiment.protocol(condition)
+    sequence = experiment.sequence(cell, experiment.data(source), protocol)
+    due = [k for k in range(1, len(sequence) + 1) if protocol.schedule.is_due(k, len(sequence))]
+    assert sorted(networks) == [(k, phase) for k in due for phase in ("sleep", "train")]
+    if name in ("patches", "cub200"):
+        return  # these have a protocol of their own within the measurement
+    state = SleepState(protocol.schedule)
+    for stage, task in enumerate(sequence, 1):
+        networks[stage, "train"].save(tmp_path / "before.npz")
+        before = load(tmp_path / "before.npz")
+        state.update(task)
+        slept = state.sleep(before, stage, np.random.SeedSequence([seed, stage])).net
+        for a, b in zip(slept.weights, networks[stage, "sleep"].weights, strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+def test_networks_are_kept_without_momentum():
+    net = MLP((40, 30, 2), random_state=0).fit(np.ones((4, 40)), [0, 1, 0, 1], batch_size=2)
+    kept = cells.weights_only(net)
+    np.testing.assert_array_equal(kept.weights[0], net.weights[0])
+    assert kept.weights[0] is not net.weights[0]
+    assert len(pickle.dumps(kept)) < 0.7 * len(pickle.dumps(net))
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"), [(OverflowError, OverflowError), (UnicodeError, ValueError)]
+)
+def test_errors_name_condition_and_seed(error, kind):
+    def measure(cell, sequence, protocol):
+        raise error("too bad")
+
+    experiment = replace(EXPERIMENTS["patches"], measure=measure)
+    with pytest.raises(kind, match="epochs 2, overlap 1, seed 7: too bad"):
+        run_cell(experiment, dict(epochs=2, overlap=1), 7, Source())
