@@ -30,7 +30,8 @@ def test_run(tmp_path):
     done = srcnb("run", "--seeds", 2, "--hidden", 30, 30, "--out", tmp_path / "new" / "folder")
     assert done.returncode == 0, done.stderr
     out = tmp_path / "new" / "folder"
-    assert sorted(p.name for p in out.iterdir()) == ["results.csv", "results.png"]
+    names = sorted(p.name for p in out.iterdir())
+    assert names == ["results.cells", "results.csv", "results.png"]
     results = pd.read_csv(out / "results.csv", dtype={"task": str})
     assert set(results["method"]) == {"sequential", "src", "parallel"}
     assert set(results["seed"]) == {0, 1} and set(results["task"]) == {"all", *"12345"}
@@ -136,17 +137,15 @@ def test_ctrl_c_leaves_finished_seeds(tmp_path):
         text=True,
         preexec_fn=heed_sigint,
     )
-    csv = tmp_path / "results.csv"
     for _ in range(600):
-        if csv.exists() and pd.read_csv(csv)["seed"].max() >= 1:
+        if len(list(tmp_path.glob("results.cells/method=*.json"))) > 1:
             break
         time.sleep(0.1)
     process.send_signal(signal.SIGINT)
     _, error = process.communicate(timeout=60)
     assert process.returncode == 130 and "Traceback" not in error
-    results = pd.read_csv(csv)
-    assert (results.groupby("seed").size() == 30).all() and results["seed"].nunique() >= 2
-    assert [p.name for p in tmp_path.iterdir()] == ["results.csv"]
+    results = pd.read_csv(tmp_path / "results.csv")
+    assert (results.groupby("seed").size() == 30).all() and 2 <= results["seed"].nunique() < 500
 
 
 @pytest.mark.slow
@@ -193,10 +192,10 @@ def test_experiment(tmp_path, capsys, monkeypatch):
     first = pd.read_csv(tmp_path / "patches.csv")
     assert len(first) == 3 * 9
     error = fails(capsys, *arguments)
-    assert "--resume must be set to go on with" in error and "patches.csv" in error
+    assert "--resume must be set to go on with" in error and "patches.cells" in error
     assert cli.main([*arguments, "--seeds", "2", "--resume"]) == 0
     both = pd.read_csv(tmp_path / "patches.csv")
-    pd.testing.assert_frame_equal(both[both["seed"] == 0], first)
+    pd.testing.assert_frame_equal(both[both["seed"] == 0].reset_index(drop=True), first)
     assert len(both) == 2 * len(first)
 
 
@@ -214,3 +213,99 @@ def test_bad_arguments_of_an_experiment(capsys, tmp_path, monkeypatch, arguments
     monkeypatch.chdir(tmp_path)
     assert re.search(message, fails(capsys, "experiment", *arguments))
     assert not list(tmp_path.iterdir())
+
+
+SMALL = ["run", "--methods", "sequential", "src", "--hidden", "12", "12"]
+
+
+def test_run_goes_on_with_resume(tmp_path, capsys):
+    """Also with other seeds and methods; the same file at the end as from one run."""
+    assert cli.main([*SMALL, "--seeds", "2", "--out", str(tmp_path / "whole")]) == 0
+    out = ["--out", str(tmp_path / "part")]
+    assert cli.main([*SMALL[:3], *SMALL[4:], "--seeds", "1-1", *out]) == 0
+    assert "--resume must be set to go on" in fails(capsys, *SMALL, *out)
+    assert cli.main([*SMALL, "--seeds", "2", "--resume", *out]) == 0
+    one, other = ((tmp_path / name / "results.csv").read_bytes() for name in ("whole", "part"))
+    assert one == other
+    # Another network is another job.
+    changed = [*SMALL[:-1], "13", "--resume", *out]
+    assert re.search(r"protocol of .*hidden\[1\] is 12, not 13", fails(capsys, *changed))
+
+
+def test_jobs_do_not_change_the_results(tmp_path):
+    for jobs in ("1", "2"):
+        out = str(tmp_path / jobs)
+        assert cli.main([*SMALL, "--seeds", "1", "--jobs", jobs, "--out", out]) == 0
+    assert (tmp_path / "1/results.csv").read_bytes() == (tmp_path / "2/results.csv").read_bytes()
+
+
+def test_dry_run_lists_the_cells_and_runs_none(tmp_path, capsys, no_training_of_tasks):
+    arguments = [*SMALL, "--seeds", "10-11", "--jobs", "2", "--out", str(tmp_path)]
+    assert cli.main([*arguments, "--dry-run"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split("s  ")[1] for line in lines[:-1]] == [
+        f"method {method}, seed {seed}" for seed in (10, 11) for method in ("sequential", "src")
+    ]
+    assert re.search(r"4 of 4 cells are to be run: about \d+ s .* with --jobs 2", lines[-1])
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.fixture
+def no_training_of_tasks(monkeypatch):
+    """A fit of more than a few batches fails the test."""
+    fit = MLP.fit
+
+    def short(self, X, y, **options):
+        assert len(X) * options.get("epochs", 1) <= 100
+        return fit(self, X, y, **options)
+
+    monkeypatch.setattr(MLP, "fit", short)
+
+
+def test_classes_per_task_and_saved_networks(tmp_path):
+    arguments = [*SMALL, "--seeds", "1", "--classes-per-task", "5", "--save-networks"]
+    assert cli.main([*arguments, "--out", str(tmp_path)]) == 0
+    assert set(pd.read_csv(tmp_path / "results.csv")["stage"]) == {1, 2}
+    saved = sorted(p.name for p in (tmp_path / "results.cells").glob("*.npz"))
+    assert saved == [
+        f"method=src,seed=0,stage={k},{phase}.npz" for k in (1, 2) for phase in ("sleep", "train")
+    ]
+
+
+def test_the_table_is_printed_before_the_files_are_written(tmp_path, capsys, monkeypatch):
+    """So that a full disk does not cost it; and the error names the file."""
+    from srcnb import plotting
+
+    def full(*arguments):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(plotting, "draw_results", full)
+    assert cli.main([*SMALL, "--seeds", "1", "--out", str(tmp_path)]) == 2
+    done = capsys.readouterr()
+    assert "backward transfer" in done.out
+    assert "No space left on device" in done.err and "results.png" in done.err
+    assert (tmp_path / "results.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--seeds", "3-1"], "must be a number, or a range such as 10-19, got '3-1'"),
+        (["--seeds", "-1"], "--seeds must be at least 1, got -1"),
+        (["--seeds", "1000000000"], "--seeds must make at most 1,000,000 cells"),
+        (["--jobs", "0"], "--jobs must be at least 1, or -1 for all cores, got 0"),
+        (["--classes-per-task", "0"], "--classes-per-task must be at least 1, got 0"),
+        (["--scheduler", "nowhere"], "--scheduler must be a Dask scheduler, got 'nowhere'"),
+    ],
+)
+def test_bad_arguments_of_the_runner(capsys, tmp_path, no_training, arguments, message):
+    assert re.search(message, fails(capsys, "run", *arguments, "--out", tmp_path))
+    assert not list(tmp_path.iterdir())
+
+
+def test_experiment_on_another_data_set(capsys, tmp_path):
+    out = ["--out", str(tmp_path)]
+    error = fails(capsys, "experiment", "patches", "--dataset", "mnist", *out)
+    assert "--dataset has no use in patches, got 'mnist'" in error
+    error = fails(capsys, "experiment", "single-sleep", "--dataset", "digits", *out)
+    assert "--dataset must be one of 'mnist', 'fashion-mnist'; got 'digits'" in error

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from conftest import tiny
 
-from srcnb.experiments import EXPERIMENTS, runner
+from srcnb.experiments import EXPERIMENTS
+from srcnb.experiments.runner import run_experiment
 from srcnb.methods import METHODS
 
 ROOT = Path(__file__).parent.parent
@@ -48,7 +49,7 @@ def test_contributing_adds_an_experiment(registries, tmp_path):
     made = EXPERIMENTS["steps"]
     assert made.protocol({"steps": 200}).schedule.n_steps(1) == 200
     small = replace(made, protocol=lambda condition: tiny(made.protocol(condition)))
-    results, *_ = runner.run_experiment(small, runner.Source(), seeds=1, out=tmp_path)
+    results = run_experiment(small, out=tmp_path, seeds=1)
     assert len(made.table(results)) == 2
 
 

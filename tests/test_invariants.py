@@ -15,7 +15,9 @@ ORDER = (
     *("spiking.simulate", "spiking.conversion", "spiking", "protocol", "presets"),
     *("methods.base", "methods.baselines", "methods.src", "methods.rehearsal", "methods.icarl"),
     *("methods.regularization", "methods.merging", "methods", "metrics", "plotting"),
-    *("experiments.runner", "experiments.class_incremental", "experiments.cross_modal"),
+    *("experiments.cells", "experiments.tables", "experiments.folder", "experiments.runner"),
+    *("experiments.estimate", "experiments.class_incremental", "experiments.comparison"),
+    *("experiments.cross_modal",),
     *("experiments.features", "experiments.memory", "experiments.one_sleep"),
     *("experiments.patches", "experiments", "cli", "__main__"),
 )

@@ -29,6 +29,15 @@ def test_protocols():
         }
 
 
+@pytest.mark.parametrize("name", ["single-sleep", "during-sleep"])
+def test_on_fashion_mnist(name, tiny_source):
+    experiment = EXPERIMENTS[name].on("fashion-mnist")
+    constants = experiment.protocol(SRC).schedule.constants
+    assert constants is presets.PAPER["fashion-mnist"]
+    assert [d.name for d in experiment.data(tiny_source(experiment))] == ["fashion-mnist"]
+    assert [d.name for d in EXPERIMENTS[name].data(tiny_source(experiment))] == ["mnist"]
+
+
 def test_single_sleep_is_after_sequential_training(record, tiny_source):
     """Each sleep is measured and dropped: the next task is learnt by the awake network."""
     seen = record("single-sleep", **SRC)

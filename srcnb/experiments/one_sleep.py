@@ -16,6 +16,7 @@ from srcnb.methods.base import train_and_sleep
 from srcnb.mlp import MLP
 from srcnb.protocol import Protocol, SleepState
 from srcnb.tasks import Task, domain_incremental
+from srcnb.validation import check_choice
 
 # One sleep is followed through 35,000 steps. Nearly all of it happens in its beginning, so that the
 # measurements are the further apart the later they come.
@@ -24,9 +25,9 @@ STEPS, EVERY = 35000, 20
 N_IMAGES, LITTLE_EPOCHS, LITTLE_STEPS = 5000, (10, 20, 40), 20000
 
 
-def protocol_single(condition: Condition) -> Protocol:
-    """The paper's for MNIST."""
-    return presets.paper()
+def protocol_single(dataset: str, condition: Condition) -> Protocol:
+    """The paper's for this data set."""
+    return presets.paper(dataset)
 
 
 def measure_single(cell: Cell, sequence: list[Task], protocol: Protocol) -> Iterator[Row]:
@@ -42,9 +43,9 @@ def is_measured(step: int) -> bool:
     return step <= 100 or (step <= 2500 and step % 100 == 0) or step % 2500 == 0
 
 
-def protocol_during(condition: Condition) -> Protocol:
-    """The paper's for MNIST, with one long sleep at the end."""
-    protocol = presets.paper()
+def protocol_during(dataset: str, condition: Condition) -> Protocol:
+    """The paper's for this data set, with one long sleep at the end."""
+    protocol = presets.paper(dataset)
     schedule = replace(protocol.schedule, first_steps=STEPS, more_steps=0, every=0)
     return replace(protocol, schedule=schedule)
 
@@ -120,6 +121,36 @@ def table_little(results: pd.DataFrame) -> pd.DataFrame:
     return mean_sd(results, ["epochs", "images"], ["phase"])
 
 
+def single_sleep(dataset: str) -> Experiment:
+    """One sleep only, after each number of tasks of a data set of 28×28 images."""
+    return Experiment(
+        "single-sleep",
+        "one sleep only, after 1 … 5 tasks in a row",
+        [{"method": "src"}],
+        partial(protocol_single, check_choice("dataset", dataset, presets.IMAGES)),
+        partial(load_set, dataset),
+        pairs_of_classes,
+        measure_single,
+        table_single,
+        on=single_sleep,
+    )
+
+
+def during_sleep(dataset: str) -> Experiment:
+    """One sleep after all tasks of a data set of 28×28 images, step by step."""
+    return Experiment(
+        "during-sleep",
+        "accuracy every 20, 100 and 2500 steps of one sleep after five tasks in a row",
+        [{"method": "src"}],
+        partial(protocol_during, check_choice("dataset", dataset, presets.IMAGES)),
+        partial(load_set, dataset),
+        pairs_of_classes,
+        measure_during,
+        table_during,
+        on=during_sleep,
+    )
+
+
 EXPERIMENTS = (
     Experiment(
         "little-training",
@@ -131,24 +162,6 @@ EXPERIMENTS = (
         measure_little,
         table_little,
     ),
-    Experiment(
-        "single-sleep",
-        "MNIST: one sleep only, after 1 … 5 tasks in a row",
-        [{"method": "src"}],
-        protocol_single,
-        partial(load_set, "mnist"),
-        pairs_of_classes,
-        measure_single,
-        table_single,
-    ),
-    Experiment(
-        "during-sleep",
-        "MNIST: accuracy every 20, 100 and 2500 steps of one sleep after five tasks in a row",
-        [{"method": "src"}],
-        protocol_during,
-        partial(load_set, "mnist"),
-        pairs_of_classes,
-        measure_during,
-        table_during,
-    ),
+    single_sleep("mnist"),
+    during_sleep("mnist"),
 )

@@ -270,8 +270,8 @@ def check_workers(client: Any) -> None:
     for address, worker in client.scheduler_info(n_workers=-1)["workers"].items():
         if worker["nthreads"] != 1:
             raise ValueError(
-                f"client must have workers of one thread (--nthreads 1), got {address} with"
-                f" {worker['nthreads']}"
+                "client must have workers of one thread (nthreads = 1), got"
+                f" {address} with {worker['nthreads']}"
             )
 
 

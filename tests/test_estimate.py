@@ -1,0 +1,49 @@
+"""How long cells may take: from what was timed, or from what is finished."""
+
+import pytest
+from conftest import tiny_experiment
+
+from srcnb.experiments.cells import Cell, Finished, Source
+from srcnb.experiments.estimate import estimate
+
+
+@pytest.fixture
+def parts(monkeypatch):
+    """A batch takes 2 s and a step 0.01 s, on a clock of their own."""
+    from srcnb import MLP
+    from srcnb.experiments import estimate as module
+
+    clock = [0.0]
+
+    def fit(net, X, y, epochs, batch_size, **options):
+        clock[0] += 2 * epochs * -(-len(X) // batch_size)
+
+    def sleep(net, sleep_input, config, random_state):
+        clock[0] += 0.01 * config.n_steps
+
+    monkeypatch.setattr(MLP, "fit", fit)
+    monkeypatch.setattr(module, "sleep", sleep)
+    monkeypatch.setattr(module.time, "perf_counter", lambda: clock[0])
+
+
+def test_batches_and_steps_are_counted(parts, tiny_source):
+    """Five tasks of a batch and two epochs; sleeps of 30, 40, … 70 steps; all at once 10 epochs."""
+    experiment = tiny_experiment("mnist")
+    cells = [Cell({"method": m}, 0) for m in ("sequential", "src", "parallel", "ewc+src")]
+    seconds = estimate(experiment, cells, tiny_source(experiment))
+    training, sleeps = 2 * 5 * 2, 0.01 * (30 + 40 + 50 + 60 + 70)
+    assert seconds == pytest.approx([training, training + sleeps, 10 * 2, training + sleeps])
+
+
+def test_finished_cells_know_better(tiny_source):
+    experiment = tiny_experiment("patches")
+    condition = experiment.conditions[0]
+    finished = [Finished(Cell(condition, seed), [], 3.0 + seed) for seed in (0, 1)]
+    cells = [Cell(condition, seed) for seed in (2, 3)]
+    assert estimate(experiment, cells, Source(), finished) == [3.5, 3.5]
+
+
+def test_a_real_estimate_is_of_the_right_size(tiny_source):
+    experiment = tiny_experiment("mnist-replica")
+    [seconds] = estimate(experiment, [Cell({"method": "src"}, 0)], tiny_source(experiment))
+    assert 0 < seconds < 60
