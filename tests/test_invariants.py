@@ -11,7 +11,14 @@ PACKAGE = ROOT / "srcnb"
 # Each module imports only from those before it.
 ORDER = (
     *("_version", "validation", "io", "backprop", "sgd", "mlp", "low_rank", "datasets", "tasks"),
-    *("spiking.config", "spiking.inputs", "spiking.reference", "spiking.events", "spiking.kernel"),
+    *(
+        "spiking.config",
+        "spiking.inputs",
+        "spiking.reference",
+        "spiking.threads",
+        "spiking.events",
+        "spiking.kernel",
+    ),
     *("spiking.simulate", "spiking.conversion", "spiking", "protocol", "presets"),
     *("methods.base", "methods.baselines", "methods.src", "methods.rehearsal", "methods.icarl"),
     *("methods.regularization", "methods.merging", "methods", "metrics", "plotting"),

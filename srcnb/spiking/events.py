@@ -1,23 +1,13 @@
 """Spikes as lists of events, which the kernel takes: made by compiled loops."""
 
-from collections.abc import Callable
-from typing import Any
-
 import numpy as np
-from numba import njit, prange
+from numba import prange
 
+from srcnb.spiking.threads import compiled
 from srcnb.validation import Array
 
 
-def parallel_njit(function: Callable[..., Any]) -> Any:
-    """njit(parallel=True), cached on disk where there is a folder that can be written."""
-    try:
-        return njit(parallel=True, cache=True, error_model="numpy")(function)
-    except RuntimeError:  # no such folder: compile anew in each process
-        return njit(parallel=True, error_model="numpy")(function)
-
-
-@parallel_njit
+@compiled
 def _count_events(spikes: Array, starts: Array) -> None:
     """starts[t + 1] = spikes up to and with step t; ``starts`` comes as zeros (n_steps + 1,)."""
     n_steps, n = spikes.shape
@@ -30,7 +20,7 @@ def _count_events(spikes: Array, starts: Array) -> None:
         starts[t + 1] += starts[t]
 
 
-@parallel_njit
+@compiled
 def _fill_events(spikes: Array, starts: Array, events: Array) -> None:
     """events[starts[t]:starts[t + 1]] = the neurons that fired at step t, in order."""
     n_steps, n = spikes.shape

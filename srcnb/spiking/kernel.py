@@ -37,11 +37,12 @@ Arguments that all functions share, for one layer and one block or chunk of step
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import get_num_threads, njit, prange, set_num_threads, types
+from numba import njit, prange, types
 from numba.extending import overload
 
 from srcnb.spiking.config import GATES, SleepConfig
-from srcnb.spiking.events import list_events, parallel_njit
+from srcnb.spiking.events import list_events
+from srcnb.spiking.threads import compiled, using_threads
 from srcnb.validation import Array
 
 LOGISTIC, NEGATIVE, ADDITIVE = range(3)
@@ -266,7 +267,7 @@ def _run_alone(
 # ---------------------------------------------------------------------------- one layer, one block
 
 
-@parallel_njit
+@compiled
 def _run_layer(
     W: Array,
     v: Array,
@@ -323,7 +324,7 @@ def _run_layer(
                         )
 
 
-@parallel_njit
+@compiled
 def _run_layer_inhibited(
     W: Array,
     v: Array,
@@ -354,13 +355,13 @@ def _run_layer_inhibited(
                 v[i] = W.dtype.type(0)
 
 
-def _threads_for(W: Array, inhibition: float) -> int:
-    """The number of threads for a layer: with inhibition one, unless the layer is large.
+def _most_threads(W: Array, inhibition: float) -> int | None:
+    """How many threads a layer may have: with inhibition one, unless the layer is large.
 
     There threads wait for one another twice a step, which takes longer than a small layer's work,
     and far longer on a machine that is busy otherwise.
     """
-    return 1 if inhibition and W.size < PARALLEL_INHIBITED else get_num_threads()
+    return 1 if inhibition and W.size < PARALLEL_INHIBITED else None
 
 
 def run_block(
@@ -382,17 +383,12 @@ def run_block(
         )
         currents = config.layer_currents(layer, len(W), W.dtype)
         fired = np.zeros((len(below), len(W)), dtype=bool)
-        available = get_num_threads()
-        n_threads = _threads_for(W, config.inhibition)
-        set_num_threads(n_threads)
-        try:
+        with using_threads(_most_threads(W, config.inhibition)) as n_threads:
             events = list_events(below)
             if config.inhibition:
                 _run_layer_inhibited(W, v, currents, *events, constants, fired)
             else:
                 _run_layer(W, v, currents, *events, constants, fired, n_threads)
-        finally:
-            set_num_threads(available)
         spikes.append(fired)
         below = fired
     return spikes

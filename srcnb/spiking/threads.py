@@ -1,0 +1,80 @@
+"""Compiled functions that may use several threads, and where they must not.
+
+GNU OpenMP ends a forked child whose parent has run a parallel function: so a child of a process
+that has slept uses serial twins, with the same result to the last bit. And numba's workqueue
+aborts a process in which two Python threads run parallel functions at once: so they take turns.
+"""
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FunctionType
+from typing import Any
+
+from numba import get_num_threads, njit, set_num_threads
+
+_lock = threading.Lock()
+_forked = False
+
+
+def _after_fork_in_child() -> None:
+    global _lock, _forked
+    _forked = True
+    _lock = threading.Lock()  # the parent's may be held by a thread that is not here
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
+    os.register_at_fork(after_in_child=_after_fork_in_child)
+
+
+class Compiled:
+    """A function compiled by numba, with prange over threads or, in a forked child, without."""
+
+    def __init__(self, function: FunctionType) -> None:
+        self.parallel = _compile(function, parallel=True)
+        # numba's cache does not tell parallel from serial code of one name.
+        name = f"{function.__name__}_serial"
+        twin = FunctionType(function.__code__, function.__globals__, name, function.__defaults__)
+        twin.__qualname__ = f"{function.__qualname__}_serial"
+        twin.__module__ = function.__module__
+        self.serial = _compile(twin, parallel=False)
+
+    def __call__(self, *arguments: Any) -> Any:
+        """Call the one of the two that this process may run."""
+        return (self.serial if _forked else self.parallel)(*arguments)
+
+
+def compiled(function: Any) -> Compiled:
+    """As a decorator: compile a function that has loops over ``prange``, when it is first called.
+
+    It must not be called by other compiled functions, only from Python.
+    """
+    return Compiled(function)
+
+
+@contextmanager
+def using_threads(most: int | None = None) -> Iterator[int]:
+    """Yield the number of threads for this block: numba's, at most ``most``, or 1 after a fork.
+
+    Other Python threads wait until the block ends.
+    """
+    with _lock:
+        if _forked:
+            yield 1
+            return
+        available = get_num_threads()
+        n_threads = available if most is None else min(most, available)
+        set_num_threads(n_threads)
+        try:
+            yield n_threads
+        finally:
+            set_num_threads(available)
+
+
+def _compile(function: Callable[..., Any], parallel: bool) -> Any:
+    """njit, cached on disk where there is a folder that can be written."""
+    try:
+        return njit(parallel=parallel, cache=True, error_model="numpy")(function)
+    except RuntimeError:  # no such folder: compile anew in each process
+        return njit(parallel=parallel, error_model="numpy")(function)
