@@ -58,8 +58,13 @@ def build_parser() -> argparse.ArgumentParser:
         help="classes that are learnt at a time (default: 2)",
     )
     run.add_argument(
-        "--dataset", choices=NAMES, default="digits", help="what to learn (default: digits)"
+        "--dataset",
+        default="digits",
+        metavar="SET | FILE",
+        help=f"what to learn: {', '.join(NAMES)}, or a file of your own, .npz (arrays X, y, and"
+        " perhaps X_test, y_test) or .csv (default: digits)",
     )
+    run.add_argument("--target", metavar="NAME", help="the column of the labels, for a .csv")
     run.add_argument(
         "--preset",
         choices=PRESETS,
@@ -156,7 +161,7 @@ def _add_experiment_parser(commands: Any) -> None:
     experiment.add_argument(
         "--features",
         metavar="FILE",
-        help="a .mat or .npz file with train_x, train_y, test_x, test_y, for cifar10 and cub200",
+        help="a .npz file with train_x, train_y, test_x, test_y, for cifar10 and cub200",
     )
     _add_runner_options(experiment, "the experiment's")
     experiment.set_defaults(call=experiment_command)
@@ -193,20 +198,27 @@ def experiment_command(args: argparse.Namespace) -> int:
 def run_command(args: argparse.Namespace) -> int:
     """``srcnb run``: returns the exit status."""
     from srcnb import io, metrics, plotting, presets
+    from srcnb.datasets import NAMES
     from srcnb.experiments.cells import Source
-    from srcnb.experiments.class_incremental import load_set
+    from srcnb.experiments.class_incremental import load_own, load_set
     from srcnb.experiments.comparison import comparison
+    from srcnb.validation import check_choice
 
     protocol = presets.get(args.preset, args.dataset)
     if args.hidden:
         protocol = replace(protocol, hidden=tuple(args.hidden))
     protocol = replace(protocol, schedule=replace(protocol.schedule, every=args.sleep_every))
-    data = partial(load_set, args.dataset)
+    if Path(args.dataset).suffix in (".npz", ".csv"):
+        data = partial(load_own, args.dataset, args.target)
+    elif args.target is not None:
+        raise ValueError(f"target is for a .csv file only, got {args.target!r}")
+    else:
+        data = partial(load_set, check_choice("dataset", args.dataset, NAMES))
     experiment = comparison(args.methods, protocol, data, args.classes_per_task)
 
     def report(results: "pd.DataFrame") -> None:
         n_tasks = results["stage"].max()
-        title = f"{args.dataset}, {protocol.name} protocol, {n_tasks} tasks"
+        title = f"{Path(args.dataset).stem}, {protocol.name} protocol, {n_tasks} tasks"
         print(f"{title}: mean ± sd over seeds, in percent\n")
         print(metrics.format_summary(metrics.summary(results)).to_string())
         print("\naccuracy over all classes after each stage (mean over seeds)\n")

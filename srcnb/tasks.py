@@ -64,10 +64,7 @@ def class_incremental(
     ValueError
         For classes that the data set does not declare, named twice, or without samples.
     """
-    return [
-        _task(data, f"classes {', '.join(map(str, group))}", group, cap)
-        for group in _groups(data, groups, order)
-    ]
+    return [_task(data, _called(data, group), group, cap) for group in _groups(data, groups, order)]
 
 
 def domain_incremental(
@@ -88,7 +85,7 @@ def domain_incremental(
         for group in class_groups:
             label = np.full(data.n_classes, -1)
             label[list(group)] = np.arange(len(group))
-            task = _task(data, f"classes {', '.join(map(str, group))}", group, cap)
+            task = _task(data, _called(data, group), group, cap)
             relabelled = {part: label[getattr(task, part)] for part in ("y", "y_all", "y_test")}
             tasks.append(replace(task, n_classes=max(map(len, class_groups)), **relabelled))
         return tasks
@@ -143,6 +140,12 @@ def _groups(
         raise ValueError(f"groups must hold at least one class per task, got {named}")
     _check_classes("groups", [c for group in named for c in group], data.n_classes)
     return named
+
+
+def _called(data: Dataset, classes: Iterable[int]) -> str:
+    """A name for a task of these classes, as the data set calls them."""
+    names = range(data.n_classes) if data.labels is None else data.labels
+    return f"classes {', '.join(str(names[c]) for c in classes)}"
 
 
 def _check_classes(name: str, classes: list[Any], n_classes: int) -> None:

@@ -1,6 +1,7 @@
 """What parameters may be: every error names the parameter and the value it got."""
 
 import numbers
+import os
 from collections.abc import Iterable
 from typing import Any, TypeAlias, TypeVar
 
@@ -151,6 +152,18 @@ def check_masks(name: str, masks: Any, shapes: list[tuple[int, int]]) -> list[Ar
     if [m.shape for m in arrays] != shapes:
         raise ValueError(f"{name} must have shapes {shapes}, got {[m.shape for m in arrays]}")
     return arrays
+
+
+def check_memory(name: str, n_bytes: int) -> None:
+    """Raise ValueError if ``n_bytes`` are more than the memory of this machine."""
+    try:
+        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, OSError, ValueError):  # Windows does not say
+        memory = 1 << 40
+    if n_bytes > memory:
+        raise ValueError(
+            f"{name} takes {n_bytes / 1e9:,.0f} GB, and this machine has {memory / 1e9:,.0f}"
+        )
 
 
 def check_rng(name: str, random_state: RandomState) -> np.random.Generator:

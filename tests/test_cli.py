@@ -8,6 +8,7 @@ import sys
 import time
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 import pytest
 from conftest import heed_sigint
@@ -309,3 +310,21 @@ def test_experiment_on_another_data_set(capsys, tmp_path):
     assert "--dataset has no use in patches, got 'mnist'" in error
     error = fails(capsys, "experiment", "single-sleep", "--dataset", "digits", *out)
     assert "--dataset must be one of 'mnist', 'fashion-mnist'; got 'digits'" in error
+
+
+def test_own_data(tmp_path, capsys):
+    """From a CSV: tasks are named by the labels, and the test part is a quarter."""
+    rng = np.random.default_rng(0)
+    kinds = np.array(["ant", "bee", "cat", "dog"] * 30)
+    table = pd.DataFrame(rng.normal(size=(120, 5)) + 2 * (kinds[:, None] > "b"))
+    path = tmp_path / "animals.csv"
+    table.assign(kind=kinds).to_csv(path, index=False)
+    arguments = [*SMALL, "--seeds", "1", "--dataset", str(path), "--out", str(tmp_path / "out")]
+    assert "--target must name the column" in fails(capsys, *arguments)
+    assert cli.main([*arguments, "--target", "kind"]) == 0
+    assert "animals, own protocol, 2 tasks" in capsys.readouterr().out
+    assert "--target is for a .csv file only" in fails(capsys, *SMALL, "--target", "kind")
+    table.loc[0, 0] += 1
+    table.assign(kind=kinds).to_csv(path, index=False)
+    error = fails(capsys, *arguments, "--target", "kind", "--resume")
+    assert re.search(r"its data\[0\]: sha256 is", error)

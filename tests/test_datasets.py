@@ -1,10 +1,12 @@
 """Data sets: digits, IDX files, OpenML, files of features."""
 
 import gzip
+import tracemalloc
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from conftest import features_file, idx_bytes
+from conftest import idx_bytes
 
 from srcnb import datasets, tasks
 from srcnb.datasets import Dataset
@@ -155,63 +157,42 @@ def test_real_mnist(mnist_dir):
     assert data.X.mean() == pytest.approx(0.1307, abs=1e-4)
 
 
-def save_mat(path, **arrays):
-    from scipy.io import savemat
-
-    savemat(path, arrays)
-
-
-@pytest.mark.parametrize(
-    ("suffix", "save", "one_hot"),
-    [(".npz", np.savez, False), (".mat", save_mat, False), (".mat", save_mat, True)],
-)
-def test_features(tmp_path, suffix, save, one_hot):
-    data = datasets.load_features(
-        features_file(tmp_path / f"few{suffix}", save=save, one_hot=one_hot)
-    )
-    assert (data.name, data.n_classes, data.X.dtype) == ("few", 10, np.float32)
-    assert 3 < data.X.max() < 8  # as they are in the file
-    np.testing.assert_allclose(data.X_test, 1.1 * data.X, rtol=1e-6)
-    np.testing.assert_array_equal(data.y, np.repeat(np.arange(10), 2))
-    np.testing.assert_array_equal(data.y, data.y_test)
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        (dict(train_x=None), r"lacks \['train_x'\]"),
-        (dict(train_x=-np.ones((20, 12))), "train_x of .* must not be negative, got -1"),
-        (dict(train_x=np.zeros((20, 12))), "must hold a positive feature"),
-        (dict(train_x=np.full((20, 12), np.nan)), "must be finite"),
-        (dict(train_y=np.full(20, 7), test_y=np.full(20, 7)), "must start at 0 or 1, got 7"),
-        (dict(train_y=np.full(20, 0.5)), "must be whole numbers, got 0.5"),
-        (dict(train_y=np.ones((20, 10)), test_y=np.ones((20, 10))), "one-hot"),
-        (dict(test_x=np.ones((20, 11))), "12 columns"),
-        (dict(test_x=np.ones((0, 12))), r"test_x of .* must not be empty, got shape \(0, 12\)"),
-        (dict(train_y=np.ones(5)), "train_y of .* a label for each of the 20 samples, got 5"),
-        (dict(train_y=np.eye(10)[np.arange(20) % 10]), "both be numbers or both one-hot"),
-    ],
-)
-def test_bad_features(tmp_path, change, message):
-    path = features_file(tmp_path / "few.npz")
-    arrays = {**dict(np.load(path)), **change}
-    np.savez(path, **{name: a for name, a in arrays.items() if a is not None})
-    with pytest.raises(ValueError, match=message):
-        datasets.load_features(path)
-
-
-def test_bad_features_files(tmp_path):
-    with pytest.raises(FileNotFoundError, match="nowhere"):
-        datasets.load_features(tmp_path / "nowhere.npz")
-    for name in ("torn.npz", "torn.mat", "few.csv"):
-        (tmp_path / name).write_bytes(b"no features")
-        with pytest.raises(ValueError, match=name):
-            datasets.load_features(tmp_path / name)
-
-
 def test_raw_values_of_any_scale():
     X = np.array([[-5.0, 1e6], [3.0, 0.0], [0.5, 2.0]])
     data = Dataset("raw", X, [0, 1, 0], X.astype(int), [0, 1, 0], n_classes=2)
     np.testing.assert_array_equal(data.X, X)
     assert data.X.dtype == np.float64 and data.X_test.dtype == np.float32
     assert not hasattr(data, "scale")
+
+
+def test_a_small_file_that_is_a_large_one_is_refused_at_once(tmp_path):
+    """A few kilobytes of gzip can be gigabytes: no more is read than its header says."""
+    path = tmp_path / "labels.gz"
+    path.write_bytes(gzip.compress(bytes((0, 0, 8, 1, 0, 0, 0, 4)) + bytes(50_000_000)))
+    tracemalloc.start()
+    with pytest.raises(ValueError, match=r"labels.gz is too long: over 4 bytes for shape \(4,\)"):
+        datasets.read_idx(path, 1)
+    assert tracemalloc.get_traced_memory()[1] < 5_000_000
+    tracemalloc.stop()
+
+
+def test_a_header_of_absurd_sizes_is_refused(tmp_path):
+    path = tmp_path / "images.gz"
+    header = bytes((0, 0, 8, 3)) + 3 * bytes((0x80, 0, 0, 0))
+    path.write_bytes(gzip.compress(header))
+    with pytest.raises(ValueError, match="images.gz of shape .* takes .* GB, and this machine has"):
+        datasets.read_idx(path, 3)
+
+
+def test_fingerprint(easy_data):
+    """It changes with any sample, label, type or shape, and with nothing else."""
+    one = easy_data.fingerprint()
+    assert one == replace(easy_data, name="other").fingerprint() and len(one) == 64
+    X, y = easy_data.X.copy(), easy_data.y.copy()
+    X[3, 4] += 0.5
+    y[0] = (y[0] + 1) % 3
+    fewer = dict(X_test=easy_data.X_test[:-1], y_test=easy_data.y_test[:-1])
+    changes = [dict(X=X), dict(y=y), fewer, dict(X=easy_data.X.astype(np.float32))]
+    changes.append(dict(X=np.asfortranarray(X)))
+    prints = [replace(easy_data, **change).fingerprint() for change in changes]
+    assert len({one, *prints}) == 5 and prints[0] == prints[4]  # the order in memory is nothing

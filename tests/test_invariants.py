@@ -10,23 +10,16 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "srcnb"
 # Each module imports only from those before it.
 ORDER = (
-    *("_version", "validation", "io", "backprop", "sgd", "mlp", "low_rank", "datasets", "tasks"),
-    *(
-        "spiking.config",
-        "spiking.inputs",
-        "spiking.reference",
-        "spiking.threads",
-        "spiking.events",
-        "spiking.kernel",
-    ),
-    *("spiking.simulate", "spiking.conversion", "spiking", "protocol", "presets"),
-    *("methods.base", "methods.baselines", "methods.src", "methods.rehearsal", "methods.icarl"),
+    *("_version", "validation", "io", "backprop", "sgd", "mlp", "low_rank", "datasets"),
+    *("own_data", "tasks", "spiking.config", "spiking.inputs", "spiking.reference"),
+    *("spiking.threads", "spiking.events", "spiking.kernel", "spiking.simulate"),
+    *("spiking.conversion", "spiking", "protocol", "presets", "methods.base"),
+    *("methods.baselines", "methods.src", "methods.rehearsal", "methods.icarl"),
     *("methods.regularization", "methods.merging", "methods", "metrics", "plotting"),
     *("experiments.cells", "experiments.tables", "experiments.folder", "experiments.runner"),
     *("experiments.estimate", "experiments.class_incremental", "experiments.comparison"),
-    *("experiments.cross_modal",),
-    *("experiments.features", "experiments.memory", "experiments.one_sleep"),
-    *("experiments.patches", "experiments", "cli", "__main__"),
+    *("experiments.cross_modal", "experiments.features", "experiments.memory"),
+    *("experiments.one_sleep", "experiments.patches", "experiments", "cli", "__main__"),
 )
 # Words of earlier versions, and pictures where the field has terms.
 UNWANTED = r"\b(asleep|dreams?|dreaming|nights?|naps?|MATLAB preset|at the door|a hair|nobody)\b"

@@ -146,6 +146,12 @@ def run_cell(
 _loaded: tuple[bytes, Sequence[Dataset]] = (b"", ())
 
 
+def forget_data() -> None:
+    """Read data anew, as their files may have changed since."""
+    global _loaded
+    _loaded = (b"", ())
+
+
 def load(data: Callable[[Source], Sequence[Dataset]], source: Source) -> Sequence[Dataset]:
     """The data of an experiment; read once for all cells in a row, also where each is unpickled."""
     global _loaded

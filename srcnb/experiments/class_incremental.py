@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from srcnb import datasets, presets
+from srcnb import datasets, own_data, presets
 from srcnb.datasets import Dataset
 from srcnb.experiments.cells import Cell, Condition, Experiment, Row, Source
 from srcnb.experiments.tables import at_the_end, mean_sd
@@ -18,6 +18,11 @@ from srcnb.tasks import Task, class_incremental
 def load_set(dataset: str, source: Source) -> tuple[Dataset, ...]:
     """A data set by name."""
     return (datasets.load(dataset, source.data_dir),)
+
+
+def load_own(path: str, target: str | None, source: Source) -> tuple[Dataset, ...]:
+    """A data set from a file of the user's."""
+    return (own_data.load_file(path, target),)
 
 
 def pairs_of_classes(cell: Cell, data: Sequence[Dataset], protocol: Protocol) -> list[Task]:

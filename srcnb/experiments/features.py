@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from srcnb import datasets, presets
+from srcnb import own_data, presets
 from srcnb.datasets import Dataset
 from srcnb.experiments.cells import Cell, Condition, Experiment, Row, Source
 from srcnb.experiments.class_incremental import shuffled_pairs
@@ -26,7 +26,7 @@ CUB200_SECOND_RATE = 0.01
 
 def load_features(source: Source) -> tuple[Dataset, ...]:
     """The file of features that the user names."""
-    return (datasets.load_features(source.features_file or ""),)
+    return (own_data.load_features(source.features_file or ""),)
 
 
 def protocol_cifar10(condition: Condition) -> Protocol:

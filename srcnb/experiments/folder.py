@@ -16,7 +16,6 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from srcnb._version import __version__
@@ -180,11 +179,7 @@ def describe(value: Any) -> Any:
 
 def _identity(data: Dataset) -> dict[str, Any]:
     """Name, number of samples and content of a data set."""
-    digest = sha256()
-    for array in (data.X, data.y, data.X_test, data.y_test):
-        digest.update(f"{array.dtype} {array.shape} ".encode())
-        digest.update(np.ascontiguousarray(array).tobytes())
-    return {"name": data.name, "samples": len(data.X), "sha256": digest.hexdigest()}
+    return {"name": data.name, "samples": len(data.X), "sha256": data.fingerprint()}
 
 
 def _name(cell: Cell) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 from tqdm import tqdm
 
-from srcnb.experiments.cells import Cell, Experiment, Finished, Source, load, run_cell
+from srcnb.experiments.cells import Cell, Experiment, Finished, Source, forget_data, load, run_cell
 from srcnb.experiments.folder import Folder, opened
 from srcnb.experiments.tables import to_markdown
 from srcnb.io import replacing
@@ -92,6 +92,7 @@ def run_cells(
     _check_features(experiment, source)
     cells = cells_of(experiment, seeds)
     jobs = check_jobs(jobs)
+    forget_data()
     data = load(experiment.data, source)
     failed = []
     with opened(experiment, out, data, resume) as folder:

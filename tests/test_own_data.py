@@ -1,0 +1,196 @@
+"""Data of the user's own: files of any labels, and features of another network."""
+
+import zipfile
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import features_file
+
+from srcnb import own_data, tasks
+from srcnb.own_data import load_file
+
+
+@pytest.mark.parametrize("one_hot", [False, True])
+def test_features(tmp_path, one_hot):
+    data = own_data.load_features(features_file(tmp_path / "few.npz", one_hot=one_hot))
+    assert (data.name, data.n_classes, data.X.dtype) == ("few", 10, np.float32)
+    assert 3 < data.X.max() < 8  # as they are in the file
+    np.testing.assert_allclose(data.X_test, 1.1 * data.X, rtol=1e-6)
+    np.testing.assert_array_equal(data.y, np.repeat(np.arange(10), 2))
+    np.testing.assert_array_equal(data.y, data.y_test)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (dict(train_x=None), r"lacks \['train_x'\]"),
+        (dict(train_x=-np.ones((20, 12))), "train_x of .* must not be negative, got -1"),
+        (dict(train_x=np.zeros((20, 12))), "must hold a positive feature"),
+        (dict(train_x=np.full((20, 12), np.nan)), "must be finite"),
+        (dict(train_y=np.full(20, 7), test_y=np.full(20, 7)), "must start at 0 or 1, got 7"),
+        (dict(train_y=np.full(20, 0.5)), "must be whole numbers, got 0.5"),
+        (dict(train_y=np.ones((20, 10)), test_y=np.ones((20, 10))), "one-hot"),
+        (dict(test_x=np.ones((20, 11))), "12 columns"),
+        (dict(test_x=np.ones((0, 12))), r"test_x of .* must not be empty, got shape \(0, 12\)"),
+        (dict(train_y=np.ones(5)), "train_y of .* a label for each of the 20 samples, got 5"),
+        (dict(train_y=np.eye(10)[np.arange(20) % 10]), "both be numbers or both one-hot"),
+        (dict(train_y=np.full(20, 1e12)), "train_y of .* labels up to its 20 samples, got 10+$"),
+        (dict(train_y=np.arange(20) // 2 + 1, test_y=np.arange(20) // 2), "test_y of .* has 0"),
+        (dict(train_y=np.arange(20) // 2, test_y=np.arange(20) // 2 + 1), "test_y of .* has 10"),
+        (dict(train_y=np.full(20, "a", dtype=object)), "train_y of .* can't be read: Object"),
+        (dict(train_y=np.full(20, "a")), "train_y of .* must be an array of numbers"),
+    ],
+)
+def test_bad_features(tmp_path, change, message):
+    path = features_file(tmp_path / "few.npz")
+    arrays = {**dict(np.load(path)), **change}
+    np.savez(path, **{name: a for name, a in arrays.items() if a is not None})
+    with pytest.raises((ValueError, TypeError), match=message):
+        own_data.load_features(path)
+
+
+def test_bad_features_files(tmp_path):
+    with pytest.raises(FileNotFoundError, match="nowhere"):
+        own_data.load_features(tmp_path / "nowhere.npz")
+    for name in ("torn.npz", "torn.mat", "few.csv"):
+        (tmp_path / name).write_bytes(b"no features")
+        with pytest.raises(ValueError, match=name):
+            own_data.load_features(tmp_path / name)
+
+
+def test_a_mat_file_is_converted_by_one_line(tmp_path):
+    """As the docstring has it."""
+    import scipy.io
+
+    features_file(tmp_path / "few.mat", save=lambda path, **a: scipy.io.savemat(path, a))
+    with pytest.raises(ValueError, match=r"must end with .npz, got .*few.mat; load_features says"):
+        own_data.load_features(tmp_path / "few.mat")
+    code = own_data.load_features.__doc__.split("``")[1].replace("\n    ", " ")
+    code = code.replace('"f.npz"', "to").replace('"f.mat"', "source")
+    exec(
+        code,
+        dict(np=np, scipy=scipy, to=tmp_path / "f.npz", source=tmp_path / "few.mat"),
+    )
+    assert own_data.load_features(tmp_path / "f.npz").n_classes == 10
+
+
+def test_only_what_is_needed_is_read(tmp_path):
+    """An array of objects beside, or a damaged one, does not matter."""
+    path = features_file(tmp_path / "few.npz")
+    arrays = dict(np.load(path))
+    np.savez(path, notes=np.array([{"a": 1}], dtype=object), **arrays)
+    with zipfile.ZipFile(path, "a") as file:
+        file.writestr("junk.npy", b"no array")
+    assert own_data.load_features(path).n_classes == 10
+
+
+def save(tmp_path, **arrays):
+    np.savez(tmp_path / "mine.npz", **arrays)
+    return tmp_path / "mine.npz"
+
+
+X = np.array([[0.0, 5], [4, 5], [2, 5], [1, 5]] * 3)
+Y = np.array(["cat", "ant", "dog", "ant"] * 3)
+
+
+def test_npz_with_a_test_part(tmp_path):
+    X_test = np.array([[1.0, 5], [8, 6], [-3, 1]])
+    path = save(tmp_path, X=X, y=Y, X_test=X_test, y_test=Y[:3])
+    data = load_file(path)
+    assert (data.name, data.n_classes, data.labels) == ("mine", 3, ("ant", "cat", "dog"))
+    assert data.X.dtype == np.float32 and data.shape is None
+    # By the training part's smallest and largest; what is beyond is cut off.
+    np.testing.assert_allclose(data.X[:4], [[0, 0], [1, 0], [0.5, 0], [0.25, 0]])
+    np.testing.assert_allclose(data.X_test, [[0.25, 0], [1, 1], [0, 0]])
+    assert data.y[:4].tolist() == [1, 0, 2, 0] and data.y_test.tolist() == [1, 0, 2]
+    names = [task.name for task in tasks.class_incremental(data)]
+    assert names == ["classes ant, cat", "classes dog"]
+
+
+@pytest.mark.parametrize("labels", [[-1, 7], [0.5, 2.0], [True, False], [10**12, 3]])
+def test_any_labels(tmp_path, labels):
+    y = np.array(labels * 8)
+    data = load_file(save(tmp_path, X=np.arange(32.0).reshape(16, 2), y=y))
+    assert data.labels == tuple(sorted(labels)) and data.n_classes == 2
+    assert np.bincount(data.y).tolist() == [6, 6] and np.bincount(data.y_test).tolist() == [2, 2]
+
+
+def test_the_split_is_of_the_random_state(tmp_path):
+    path = save(tmp_path, X=np.arange(80.0).reshape(40, 2), y=np.arange(40) % 2)
+    one, same, other = (load_file(path, random_state=seed) for seed in (0, 0, 1))
+    np.testing.assert_array_equal(one.X, same.X)
+    assert not np.array_equal(one.X, other.X)
+
+
+def test_images(tmp_path):
+    images = np.random.default_rng(0).integers(0, 256, (12, 4, 5))
+    data = load_file(save(tmp_path, X=images, y=np.arange(12) % 3))
+    assert data.shape == (4, 5) and data.X.shape == (9, 20)
+
+
+def test_csv(tmp_path):
+    path = tmp_path / "mine.csv"
+    pd.DataFrame({"a": X[:, 0], "kind": Y, "b": np.arange(12)}).to_csv(path, index=False)
+    data = load_file(path, target="kind")
+    assert data.labels == ("ant", "cat", "dog") and data.X.shape == (9, 2)
+    assert data.X.min() == 0 and data.X.max() == 1
+    with pytest.raises(ValueError, match="target must name the column .* one of .*'kind'"):
+        load_file(path)
+    with pytest.raises(ValueError, match="target must be a column .*; got 'sort'"):
+        load_file(path, target="sort")
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        (dict(X=X), "must hold X and y; it lacks y"),
+        (dict(y=Y), "must hold X and y; it lacks X"),
+        (dict(X=X, y=Y, X_test=X), "must hold both X_test and y_test, or neither"),
+        (dict(X=X[:0], y=Y[:0]), r"X of .*mine.npz must not be empty, got shape \(0, 2\)"),
+        (dict(X=X[:, 0], y=Y), r"X of .* must have 2 dimension"),
+        (dict(X=np.where(X == 4, np.nan, X), y=Y), "X of .* must be finite, got nan"),
+        (dict(X=X.astype(str), y=Y), "X of .* must be an array of numbers"),
+        (dict(X=X, y=Y[:5]), r"y of .* must have shape \(12,\), got \(5,\)"),
+        (dict(X=X, y=np.full(12, np.nan)), "y of .* must be finite"),
+        (dict(X=X, y=np.arange(12)), "y of .* can't be split by classes: "),
+        (dict(X=X, y=np.zeros(12)), "y of .* must have at least two classes, got only .*0"),
+        (dict(X=X, y=Y, X_test=X, y_test=np.full(12, "eel")), "y_test of .* has .*'eel'"),
+        (dict(X=X, y=Y, X_test=X[:, :1], y_test=Y), "X_test of .* must have 2 features, got 1"),
+        (dict(X=X, y=Y.astype(object)), "y of .* can't be read: Object arrays"),
+        (dict(X=X, y=np.zeros(12, "M8[D]")), "y of .* must hold numbers or strings, got dtype"),
+    ],
+)
+def test_bad_npz(tmp_path, arrays, message):
+    with pytest.raises((ValueError, TypeError), match=message):
+        load_file(save(tmp_path, **arrays))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "can't be read as a CSV file"),
+        ("a,y\n", "X of .* must not be empty"),
+        ("a,y\n1,x\n,x\n", "X of .* must be finite"),
+        ("a,y\n1,x\nb,z\n", "column 'a' of .* must hold numbers, got '1': encode it"),
+        ("a,y\n1,x\n2,\n", "column 'y' of .* has no label in line 3"),
+        ('a,y\n1,"x\n', "can't be read as a CSV file"),
+    ],
+)
+def test_bad_csv(tmp_path, text, message):
+    (tmp_path / "mine.csv").write_text(text)
+    with pytest.raises(ValueError, match=message):
+        load_file(tmp_path / "mine.csv", target="y")
+
+
+def test_other_files(tmp_path):
+    with pytest.raises(FileNotFoundError, match="nowhere.npz"):
+        load_file(tmp_path / "nowhere.npz")
+    (tmp_path / "mine.txt").write_text("x")
+    with pytest.raises(ValueError, match="must end with .npz or .csv, got .*mine.txt"):
+        load_file(tmp_path / "mine.txt")
+    (tmp_path / "mine.npz").write_bytes(b"PK no zip")
+    with pytest.raises(ValueError, match="mine.npz can't be read as a .npz file"):
+        load_file(tmp_path / "mine.npz")
+    with pytest.raises(ValueError, match="target is for a CSV only, got 'y'"):
+        load_file(save(tmp_path, X=X, y=Y), target="y")
