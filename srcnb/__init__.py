@@ -5,8 +5,9 @@ Krishnan, Ramyaa, Bazhenov, Nature Communications 2022, doi 10.1038/s41467-022-3
 """
 
 from srcnb._version import __version__
+from srcnb.backprop import Gradients
 from srcnb.low_rank import load
-from srcnb.mlp import MLP, Gradients
+from srcnb.mlp import MLP
 from srcnb.spiking.config import SleepConfig
 from srcnb.spiking.conversion import alpha_factors
 from srcnb.spiking.inputs import (

@@ -7,11 +7,21 @@ have the gradient a_L - y at z_L.
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from srcnb.validation import Array
+
+
+class Gradients(NamedTuple):
+    """Gradients of one batch: lists over layers 1 … L, shaped like ``net.weights``, ``net.biases``.
+
+    ``biases`` is None for a network without biases.
+    """
+
+    weights: list[Any]
+    biases: list[Array] | None
 
 
 def softmax(z: Array) -> Array:

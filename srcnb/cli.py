@@ -1,6 +1,7 @@
 """The program ``srcnb``."""
 
 import argparse
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -312,6 +313,9 @@ def _client(address: str) -> Any:
 
 def main(argv: list[str] | None = None) -> int:
     """Run the program; returns the exit status (2 for bad input)."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed: what would be printed is lost, not the program
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):  # a terminal without ± must not lose the table
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")

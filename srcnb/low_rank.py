@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 
 from srcnb import sgd
+from srcnb.backprop import Gradients
 from srcnb.io import PathLike, read_network, read_state_dict
-from srcnb.mlp import MLP, Gradients
-from srcnb.validation import Array, ArrayLike, check_int, check_list, check_weights
+from srcnb.mlp import MLP
+from srcnb.validation import Array, ArrayLike, check_bool, check_int, check_list, check_weights
 
 
 class LowRankMatrix:
@@ -112,6 +113,7 @@ class LowRankMLP(MLP):
     ) -> None:
         sizes = check_list("layer_sizes", layer_sizes)
         rank = check_int("rank", rank, low=1)
+        bias = check_bool("bias", bias)
         # A_l starts as the weights of a layer from n_{l-1} to rank units.
         chain = [n for size in sizes for n in (size, rank)][:-1]
         super().__init__(chain, **options)

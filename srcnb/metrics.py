@@ -4,9 +4,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from srcnb.validation import check_choice
+
 if TYPE_CHECKING:
     import pandas as pd
 
+PHASES = ["train", "sleep"]
 METRICS = ("accuracy", "average_accuracy", "forgetting", "backward_transfer")
 
 
@@ -24,17 +27,22 @@ def continual_metrics(results: "pd.DataFrame") -> "pd.DataFrame":
 
     Parameters
     ----------
-    results : DataFrame of ``compare_methods``
+    results : DataFrame of ``compare_methods``, its rows in any order
 
     Returns
     -------
     DataFrame indexed by (method, seed). The last two are NaN for a method with only one stage.
+
+    Raises
+    ------
+    ValueError
+        For columns or rows that are missing, or rows that are there twice; see :func:`in_time`.
     """
     import pandas as pd
 
     rows = {}
-    for key, run in results.groupby(["method", "seed"], sort=False):
-        # Rows are in the order of time: the last one of a stage is the one after its sleep.
+    for key, run in in_time(results).groupby(["method", "seed"], sort=False):
+        # The last one of a stage is the one after its sleep.
         last = run.groupby(["stage", "task"], sort=False)["accuracy"].last().unstack("task")
         overall = last["all"].iloc[-1]
         tasks = sorted(last.columns.drop("all"), key=lambda task: int(str(task)))
@@ -55,6 +63,46 @@ def continual_metrics(results: "pd.DataFrame") -> "pd.DataFrame":
         )
     index = pd.MultiIndex.from_tuples(rows, names=["method", "seed"])
     return pd.DataFrame(list(rows.values()), index=index, columns=list(METRICS))
+
+
+def in_time(results: "pd.DataFrame") -> "pd.DataFrame":
+    """The rows in the order of time: stages, and "train" before "sleep"; methods as they come.
+
+    ValueError that says which: for columns that are missing, other phases, a measurement that is
+    there twice, a stage that was left out, or one without the accuracy on some task or with other
+    measurements than the method's other seeds have.
+    """
+    columns = ["method", "seed", "stage", "phase", "task", "accuracy"]
+    missing = [column for column in columns if column not in results]
+    if missing:
+        raise ValueError(f"results must have columns {columns}, they lack {missing}")
+    for phase in results["phase"].unique():
+        check_choice("phase", phase, PHASES)
+    rank = results["phase"].map(PHASES.index)
+    ordered = results.assign(rank=rank).sort_values(["stage", "rank"], kind="stable")
+    twice = ordered.duplicated(columns[:-1])
+    if twice.any():
+        where = ", ".join(f"{c} {v}" for c, v in ordered.loc[twice, columns[:-1]].iloc[0].items())
+        raise ValueError(f"results must hold each measurement once; twice there is {where}")
+    for method, of_method in ordered.groupby("method", sort=False):
+        tasks = set(of_method["task"])
+        whole = {(stage, phase) for stage, phase in of_method[["stage", "phase"]].to_numpy()}
+        stages = sorted({stage for stage, _ in whole})
+        if "all" not in tasks or stages != list(range(stages[0], stages[-1] + 1)):
+            raise ValueError(f"results of {method} lack a stage, or the accuracy on all tasks")
+        for seed, run in of_method.groupby("seed"):
+            seen = {(s, p): set(part["task"]) for (s, p), part in run.groupby(["stage", "phase"])}
+            for stage, phase in sorted(whole):
+                lacking = tasks - seen.get((stage, phase), set())
+                if lacking:
+                    raise ValueError(
+                        f"results of {method}, seed {seed}, stage {stage}, phase {phase} lack"
+                        f" task {min(lacking)}"
+                    )
+    # Methods in the order in which they came.
+    first = {method: i for i, method in enumerate(dict.fromkeys(results["method"]))}
+    order = ordered["method"].map(first).argsort(kind="stable")
+    return ordered.drop(columns="rank").iloc[order]
 
 
 def summary(results: "pd.DataFrame") -> "pd.DataFrame":

@@ -6,24 +6,27 @@ implementations: the paper's (its authors' MATLAB code) and the replica (in PyTo
 
 import copy
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
 from srcnb import sgd
-from srcnb.backprop import backward, forward, losses
+from srcnb.backprop import Gradients, backward, forward, losses
 from srcnb.io import PathLike, write_network
 from srcnb.validation import (
     Array,
     ArrayLike,
     RandomState,
     check_array,
+    check_bool,
     check_choice,
     check_dtype,
+    check_in_dtype,
     check_int,
     check_labels,
     check_list,
     check_masks,
+    check_memory,
     check_real,
     check_rng,
     check_targets,
@@ -35,16 +38,6 @@ from srcnb.validation import (
 BATCH_ROWS = 2048
 
 Network = TypeVar("Network", bound="MLP")
-
-
-class Gradients(NamedTuple):
-    """Gradients of one batch: lists over layers 1 … L, shaped like ``net.weights``, ``net.biases``.
-
-    ``biases`` is None for a network without biases.
-    """
-
-    weights: list[Any]
-    biases: list[Array] | None
 
 
 class MLP:
@@ -100,10 +93,14 @@ class MLP:
             raise ValueError(f"layer_sizes must name inputs and outputs, got {layer_sizes!r}")
         self.dropout = check_real("dropout", dropout, 0, 1, high_open=True)
         self.output = check_choice("output", output, ("softmax", "relu"))
-        self.inverted_dropout = bool(inverted_dropout)
+        self.inverted_dropout = check_bool("inverted_dropout", inverted_dropout)
+        bias = check_bool("bias", bias)
         self.l2 = check_real("l2", l2, 0)
         self._rng = check_rng("random_state", random_state)
         dtype = check_dtype("dtype", dtype)
+
+        n_weights = sum(n * m for n, m in zip(sizes[:-1], sizes[1:], strict=True))
+        check_memory(f"layer_sizes {sizes}", n_weights * dtype.itemsize)
 
         def uniform(bound: float, *shape: int) -> Array:
             return self._rng.uniform(-bound, bound, shape).astype(dtype)
@@ -111,7 +108,7 @@ class MLP:
         if isinstance(init, str):
             check_choice("init", init, ("fan_in",))
         else:
-            check_real("init", init, 0)
+            check_in_dtype("init", check_real("init", init, 0), dtype)
         bounds = [1 / np.sqrt(n) if init == "fan_in" else float(init) for n in sizes[:-1]]
         self.weights: list[Any] = [
             uniform(bound, n_post, n_pre)
@@ -206,6 +203,7 @@ class MLP:
             Whether momentum and random state are kept as well: then the loaded network trains on as
             this one would have, to the last bit.
         """
+        check_bool("state", state)
         arrays = {f"parameter_{i}": p for i, p in enumerate(self._parameters())}
         header: dict[str, Any] = {
             "kind": type(self).__name__,
@@ -335,8 +333,7 @@ class MLP:
     ) -> Iterator[tuple[int, Array, Array]]:
         a, _ = self._forward(X, masks)
         inverted = self.dropout and masks is not None and self.inverted_dropout
-        kept_scale = self.dtype.type(1 / (1 - self.dropout)) if inverted else None
-        return backward(a, self.weights, y, scale, kept_scale)
+        return backward(a, self.weights, y, scale, self._kept_scale if inverted else None)
 
     # ------------------------------------------------------------------ training
 
@@ -384,10 +381,13 @@ class MLP:
         """
         check_weights("weights", self.weights)
         X, y, _ = self._check_batch(X, y, None)
+        check_bool("reset_momentum", reset_momentum)
         epochs = check_int("epochs", epochs)
         batch_size = check_int("batch_size", batch_size, low=1)
         learning_rate = check_real("learning_rate", learning_rate, 0, low_open=True)
+        check_in_dtype("learning_rate", learning_rate, self.dtype)
         momentum = check_real("momentum", momentum, 0, 1, high_open=True)
+        kept_velocity = self._velocity  # never written to: see below
         if reset_momentum or self._velocity is None:
             self._velocity = [np.zeros_like(p) for p in self._parameters()]
         else:
@@ -401,27 +401,32 @@ class MLP:
         if not all(np.isfinite(p).all() for p in self._parameters()):
             for parameter, kept in zip(self._parameters(), before, strict=True):
                 parameter[:] = kept
+            self._velocity = kept_velocity
             raise OverflowError(
-                f"training diverged at {learning_rate=}; the weights are as they were before it"
+                f"training diverged at {learning_rate=}; weights and momentum are as before it"
             )
         return self
 
     def _sgd_step(self, X: Array, y: Array, update: sgd.Update, velocity: list[Array]) -> None:
         masks = self._draw_masks(len(X)) if self.dropout else None
-        n_layers = len(self.weights)
         # The learning rate goes into the small deltas, not into the large gradients.
         for layer, delta, a_pre in self._backward(X, y, masks, update.learning_rate / len(X)):
             update.weights(layer, self.weights[layer], velocity[layer], delta, a_pre)
             if self.biases is not None:
-                update.parameter(self.biases[layer], velocity[n_layers + layer], delta.sum(axis=0))
+                v = velocity[len(self.weights) + layer]
+                update.parameter(self.biases[layer], v, delta.sum(axis=0))
 
     def _draw_masks(self, n: int) -> list[Array]:
         """Dropout masks of the hidden layers, scaled where dropout is inverted."""
-        keep = self.dtype.type(1 / (1 - self.dropout) if self.inverted_dropout else 1)
         return [
-            (self._rng.random((n, len(w)), dtype=np.float32) >= self.dropout) * keep
+            (self._rng.random((n, len(w)), dtype=np.float32) >= self.dropout) * self._kept_scale
             for w in self.weights[:-1]
         ]
+
+    @property
+    def _kept_scale(self) -> Any:
+        """What a unit that dropout keeps is multiplied by in training."""
+        return self.dtype.type(1 / (1 - self.dropout) if self.inverted_dropout else 1)
 
     def _parameters(self) -> list[Array]:
         """All arrays that are trained, weights first; velocities are in the same order."""
@@ -445,6 +450,5 @@ class MLP:
             y = check_labels("y", y, len(X), n_outputs)
         if masks is not None:
             masks = check_masks("masks", masks, [(len(X), len(w)) for w in self.weights[:-1]])
-            keep = self.dtype.type(1 / (1 - self.dropout) if self.inverted_dropout else 1)
-            masks = [m.astype(self.dtype) * keep for m in masks]
+            masks = [m.astype(self.dtype) * self._kept_scale for m in masks]
         return X, y, masks

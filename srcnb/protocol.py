@@ -14,7 +14,15 @@ from srcnb.spiking.conversion import FORMS, alpha_factors
 from srcnb.spiking.inputs import SleepInput
 from srcnb.spiking.simulate import SleepResult, sleep
 from srcnb.tasks import Task
-from srcnb.validation import Array, RandomState, check_choice, check_int, check_list, check_real
+from srcnb.validation import (
+    Array,
+    RandomState,
+    check_choice,
+    check_instance,
+    check_int,
+    check_list,
+    check_real,
+)
 
 DATA = ("seen", "first", "current")
 
@@ -97,6 +105,12 @@ class SleepSchedule:
         for name in ("first_steps", "more_steps", "every"):
             check_int(name, getattr(self, name))
         check_choice("data", self.data, DATA)
+        check_instance("constants", self.constants, SleepConstants, "SleepConstants")
+        if not callable(self.sleep_input):
+            raise TypeError(
+                "sleep_input must be what makes one, such as MeanInput or functools.partial("
+                f"SampleInput, n_samples=1), got {self.sleep_input!r}"
+            )
 
     def n_steps(self, stage: int) -> int:
         """Length of the sleep after ``stage`` tasks (from 1)."""

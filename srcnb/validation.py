@@ -46,6 +46,30 @@ def check_real(
     return float(number)
 
 
+def check_bool(name: str, value: Any) -> bool:
+    """Return ``value`` if it is True or False, of Python or NumPy."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{name} must be True or False, got {value!r}")
+    return bool(value)
+
+
+def check_in_dtype(name: str, value: float, dtype: np.dtype[Any]) -> float:
+    """Return ``value`` unless it is infinite, or 0 in place of a small number, in ``dtype``."""
+    with np.errstate(over="ignore", under="ignore"):
+        rounded = dtype.type(value)
+    if not np.isfinite(rounded) or (value and not rounded):
+        what = "becomes 0" if np.isfinite(rounded) else "is too large"
+        raise ValueError(f"{name} {what} in {dtype}, got {value!r}")
+    return value
+
+
+def check_instance(name: str, value: Any, kind: type, how: str) -> None:
+    """Raise TypeError, which says ``how`` to make one, unless ``value`` is a ``kind``."""
+    if not isinstance(value, kind):
+        got = f"the class {value.__name__}" if isinstance(value, type) else _short(value)
+        raise TypeError(f"{name} must be {how}, got {got}")
+
+
 def check_choice(name: str, value: T, choices: Iterable[T]) -> T:
     """Return ``value`` if it is one of ``choices``."""
     choices = tuple(choices)
@@ -76,6 +100,7 @@ def check_dtype(name: str, value: Any) -> np.dtype[Any]:
 
 def check_array(name: str, value: Any, ndim: int, dtype: Any = None) -> Array:
     """Return ``value`` as a finite float array of ``ndim`` dimensions (in ``dtype``, if given)."""
+    _refuse_mask(name, value)
     try:
         array = np.asarray(value)
         if array.dtype.kind not in "biuf":
@@ -94,6 +119,7 @@ def check_array(name: str, value: Any, ndim: int, dtype: Any = None) -> Array:
 
 def check_intensities(name: str, X: Any) -> Array:
     """Return ``X`` as an (n, n_0) float array; ValueError unless all of it lies in [0, 1]."""
+    _refuse_mask(name, X)
     X = np.asarray(X)
     if X.dtype not in (np.float32, np.float64):
         X = check_array(name, X, 2, np.float32)
@@ -116,11 +142,18 @@ def check_width(name: str, array: Array, width: int) -> None:
 
 def check_labels(name: str, y: Any, n_samples: int, n_classes: int) -> Array:
     """Return ``y`` as an (n_samples,) int array of labels in 0 … n_classes - 1."""
+    _refuse_mask(name, y)
     y = np.asarray(y)
+    if y.dtype.kind in "OSU":
+        raise TypeError(
+            f"{name} must hold integer labels, got {_short(y.ravel()[0] if y.size else y)}:"
+            " sklearn.preprocessing.LabelEncoder makes them of names"
+        )
     if y.dtype.kind == "f":
         check_array(name, y, y.ndim)
     if y.ndim != 1 or len(y) != n_samples:
-        raise ValueError(f"{name} must have shape ({n_samples},), got {y.shape}")
+        how = f"; {name}.ravel() has it" if y.shape == (n_samples, 1) else ""
+        raise ValueError(f"{name} must have shape ({n_samples},), got {y.shape}{how}")
     if y.dtype.kind not in "iu":
         if y.dtype.kind != "f" or not np.all(y == np.floor(y)):
             raise TypeError(f"{name} must hold integer labels, got dtype {y.dtype}")
@@ -176,6 +209,8 @@ def check_rng(name: str, random_state: RandomState) -> np.random.Generator:
             pool_size=random_state.pool_size,
         )
     try:
+        if isinstance(random_state, (np.random.RandomState, bool)):
+            raise TypeError
         return np.random.default_rng(random_state)
     except (TypeError, ValueError):
         raise ValueError(
@@ -190,7 +225,10 @@ def check_weights(name: str, weights: Any) -> list[Array]:
     ``weights`` is a list of (n_l, n_{l-1}) arrays, all float32 or all float64. The arrays are not
     copied where they already fit.
     """
-    weights = [np.asarray(w) for w in check_list(name, weights)]
+    weights = check_list(name, weights)
+    for i, w in enumerate(weights):
+        _refuse_mask(f"{name}[{i}]", w)
+    weights = [np.asarray(w) for w in weights]
     if not weights:
         raise ValueError(f"{name} must hold at least one layer, got an empty list")
     dtypes = {w.dtype for w in weights}
@@ -207,6 +245,12 @@ def check_weights(name: str, weights: Any) -> list[Array]:
                 f" has {weights[i - 1].shape[0]} rows"
             )
     return [np.ascontiguousarray(w) for w in weights]
+
+
+def _refuse_mask(name: str, value: Any) -> None:
+    """NumPy would drop the mask, and use what it hides."""
+    if isinstance(value, np.ma.MaskedArray):
+        raise TypeError(f"{name} must not be a masked array: drop or fill what is masked")
 
 
 def _short(value: object) -> str:

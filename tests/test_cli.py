@@ -28,9 +28,9 @@ def srcnb(*arguments, **options):
 
 
 def test_run(tmp_path):
-    done = srcnb("run", "--seeds", 2, "--hidden", 30, 30, "--out", tmp_path / "new" / "folder")
-    assert done.returncode == 0, done.stderr
     out = tmp_path / "new" / "folder"
+    done = srcnb("run", "--seeds", 2, "--hidden", 30, 30, "--jobs", 1, "--out", out)
+    assert done.returncode == 0, done.stderr
     names = sorted(p.name for p in out.iterdir())
     assert names == ["results.cells", "results.csv", "results.png"]
     results = pd.read_csv(out / "results.csv", dtype={"task": str})
@@ -132,7 +132,7 @@ def test_a_folder_in_the_way_is_found_out_before_training(tmp_path, capsys, no_t
 def test_ctrl_c_leaves_finished_seeds(tmp_path):
     process = subprocess.Popen(
         [sys.executable, "-m", "srcnb", "run", "--methods", "sequential", "--seeds", "500"]
-        + ["--hidden", "20", "20", "--out", str(tmp_path)],
+        + ["--hidden", "20", "20", "--jobs", "1", "--out", str(tmp_path)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

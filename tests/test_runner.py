@@ -126,7 +126,7 @@ def test_resume_with_more_conditions(tmp_path):
     pd.testing.assert_frame_equal(without_time(resumed), without_time(whole))
 
 
-@pytest.mark.parametrize("jobs", [2, -1])
+@pytest.mark.parametrize("jobs", [2, pytest.param(-1, marks=pytest.mark.slow)])
 def test_jobs_give_the_same_bits(tmp_path, jobs):
     one = run(toy(), tmp_path / "one", seeds=2)
     more = run(toy(), tmp_path / "more", seeds=2, jobs=jobs)
@@ -166,7 +166,10 @@ def test_a_cell_that_ends_its_process_fails_alone(tmp_path):
 RUN = "runner.run_experiment(toy, out=sys.argv[1], resume=True, jobs=int(sys.argv[2]))"
 
 
-@pytest.mark.parametrize("jobs", [1, 2])
+JOBS = [1, pytest.param(2, marks=pytest.mark.slow)]
+
+
+@pytest.mark.parametrize("jobs", JOBS)
 def test_killed_in_the_middle(tmp_path, jobs):
     """kill -9, three times: no torn cell, none twice, and at last the same results."""
     code = TOY.format(pause=0.05, dies_at=None) + RUN
@@ -190,7 +193,7 @@ def test_killed_in_the_middle(tmp_path, jobs):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs SIGINT")
-@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.parametrize("jobs", JOBS)
 def test_interrupted(tmp_path, jobs):
     """Ctrl-C: what is finished is kept and exported."""
     code = TOY.format(pause=0.2, dies_at=None) + RUN

@@ -12,6 +12,7 @@ from srcnb.validation import (
     ArrayLike,
     check_array,
     check_choice,
+    check_in_dtype,
     check_int,
     check_list,
     check_real,
@@ -104,6 +105,17 @@ class SleepConfig:
         """The current into each of the ``n`` neurons of a layer (from 0): (n,), of ``dtype``."""
         current = 0.0 if self.currents is None else self.currents[layer]
         return np.array(np.broadcast_to(np.asarray(current, dtype), (n,)))
+
+    def check_in_dtype(self, dtype: np.dtype[Any]) -> None:
+        """Raise ValueError for a constant that is infinite, or 0 by rounding, in ``dtype``."""
+        for name in ("inc", "dec", "decay", "inhibition"):
+            check_in_dtype(name, getattr(self, name), dtype)
+        for name in ("alpha", "beta"):
+            for layer, value in enumerate(getattr(self, name)):
+                check_in_dtype(f"{name}[{layer}]", value, dtype)
+        for layer, entry in enumerate(self.currents or ()):
+            for value in np.ravel(entry).tolist():
+                check_in_dtype(f"currents[{layer}]", value, dtype)
 
     def check_layers(self, sizes: Sequence[int]) -> None:
         """Raise ValueError unless there is one α, β and current per layer of n_1 … n_L neurons."""

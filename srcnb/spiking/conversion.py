@@ -5,7 +5,15 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from srcnb.mlp import MLP
-from srcnb.validation import Array, ArrayLike, check_array, check_choice, check_real, check_width
+from srcnb.validation import (
+    Array,
+    ArrayLike,
+    check_array,
+    check_choice,
+    check_instance,
+    check_real,
+    check_width,
+)
 
 FORMS = ("paper", "diehl", "percentile")
 
@@ -40,6 +48,7 @@ def alpha_factors(net: MLP, X: ArrayLike, form: str = "paper", percentile: float
         For X of another width or not finite, and where a layer is silent, so that its factor
         would be infinite.
     """
+    check_instance("net", net, MLP, "an srcnb.MLP")
     check_choice("form", form, FORMS)
     percentile = check_real("percentile", percentile, 0, 100, low_open=True)
     X = check_array("X", X, 2, net.dtype)

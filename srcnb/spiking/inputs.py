@@ -15,6 +15,8 @@ from srcnb.spiking.config import SleepConfig
 from srcnb.validation import (
     Array,
     ArrayLike,
+    check_array,
+    check_instance,
     check_int,
     check_intensities,
     check_real,
@@ -173,12 +175,24 @@ class SampleInput:
 AnyInput: TypeAlias = SleepInput | ArrayLike | Iterable[ArrayLike]
 
 
-def poisson_spikes(intensities: Array, uniforms: Array, config: SleepConfig) -> Array:
+def poisson_spikes(intensities: ArrayLike, uniforms: ArrayLike, config: SleepConfig) -> Array:
     """Spikes with probability min(1, 2·dt·max_rate·x): bool, of the shape of ``intensities``.
 
-    ``intensities`` are x in [0, 1], ``uniforms`` drawn from [0, 1). Both sources write
-    ``u / (dt·max_rate) / 2 <= x``; here it is <, so that an intensity of 0 never fires.
+    ``intensities`` are x in [0, 1], (n_steps, n_0), ``uniforms`` drawn from [0, 1), of the same
+    shape. Both sources write ``u / (dt·max_rate) / 2 <= x``; here it is <, so that an intensity of
+    0 never fires. Raises ValueError or TypeError for other values and shapes.
     """
+    check_instance("config", config, SleepConfig, "a SleepConfig")
+    x, u = check_intensities("intensities", intensities), check_array("uniforms", uniforms, 2)
+    if x.shape != u.shape:
+        raise ValueError(f"uniforms must have shape {x.shape}, as intensities, got {u.shape}")
+    if u.size and not (u.min() >= 0 and u.max() < 1):
+        raise ValueError(f"uniforms must be in [0, 1), got {u[(u < 0) | (u >= 1)][0]}")
+    return draw_spikes(x, u, config)
+
+
+def draw_spikes(intensities: Array, uniforms: Array, config: SleepConfig) -> Array:
+    """:func:`poisson_spikes` of arrays that are checked already."""
     return np.asarray(uniforms < intensities * (2 * config.dt * config.max_rate))
 
 
@@ -215,11 +229,13 @@ def _any_blocks(
     sleep_input: Any, n_steps: int, rng: np.random.Generator, block_steps: int
 ) -> Iterable[Any]:
     """Blocks of any length, not yet checked, of each kind of sleep input."""
-    if hasattr(sleep_input, "draw"):
-        return (
-            sleep_input.draw(min(block_steps, n_steps - start), rng)
-            for start in range(0, n_steps, block_steps)
+    if isinstance(sleep_input, type):
+        raise TypeError(
+            "sleep_input must be an object with draw(n_steps, rng), got the class"
+            f" {sleep_input.__name__}: {sleep_input.__name__}(…) makes one"
         )
+    if hasattr(sleep_input, "draw"):
+        return _drawn(sleep_input, n_steps, rng, block_steps)
     if not np.iterable(sleep_input):
         raise TypeError(
             "sleep_input must be an array of intensities, an object with draw(n_steps, rng), or an"
@@ -237,6 +253,21 @@ def _any_blocks(
             )
         return [array]
     return sleep_input
+
+
+def _drawn(
+    sleep_input: Any, n_steps: int, rng: np.random.Generator, block_steps: int
+) -> Iterator[Any]:
+    """Blocks that ``draw`` gives, each of as many rows as it is asked for."""
+    for start in range(0, n_steps, block_steps):
+        asked = min(block_steps, n_steps - start)
+        block = sleep_input.draw(asked, rng)
+        if np.ndim(block) == 2 and len(block) != asked:
+            raise ValueError(
+                f"sleep_input.draw must give as many rows as it is asked for, {asked}, got"
+                f" {len(block)}"
+            )
+        yield block
 
 
 def _segment(u: Array, n: int, length: int) -> Array:

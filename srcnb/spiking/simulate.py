@@ -11,13 +11,15 @@ import numpy as np
 
 from srcnb.mlp import MLP
 from srcnb.spiking.config import SleepConfig
-from srcnb.spiking.inputs import AnyInput, input_blocks, poisson_spikes
+from srcnb.spiking.inputs import AnyInput, draw_spikes, input_blocks
 from srcnb.validation import (
     Array,
     ArrayLike,
     RandomState,
     check_array,
+    check_bool,
     check_choice,
+    check_instance,
     check_int,
     check_list,
     check_rng,
@@ -94,9 +96,11 @@ class Simulation:
         if not isinstance(config, SleepConfig):
             raise TypeError(f"config must be a SleepConfig, got {config!r}")
         check_choice("engine", engine, ENGINES)
+        check_bool("record", record)
         weights = check_weights("weights", weights)
         sizes = [len(w) for w in weights]
         config.check_layers(sizes)
+        config.check_in_dtype(weights[0].dtype)
         if membranes is None:
             membranes = [np.zeros(n, weights[0].dtype) for n in sizes]
         else:
@@ -280,10 +284,19 @@ def sleep(
     SilentLayerWarning
         Once, if layers never fire, naming them and their θ = β/α.
     """
+    check_instance(
+        "net",
+        net,
+        MLP,
+        "an srcnb.MLP (one of scikit-learn's is taken by"
+        " MLP.from_arrays([w.T for w in net.coefs_], net.intercepts_))",
+    )
     if (callback is None) != (every is None):
         raise ValueError(f"callback and every go together, got {callback=}, {every=}")
     if every is not None:
         check_int("every", every, low=1)
+        if not callable(callback):
+            raise TypeError(f"callback must be a function of (step, net), got {callback!r}")
     input_rng, spike_rng = check_rng("random_state", random_state).spawn(2)
     simulation = Simulation(net.weights, config, engine, record, block_steps=block_steps)
     done = 0
@@ -291,7 +304,7 @@ def sleep(
         sleep_input, config, simulation.n_inputs, input_rng, simulation.block_steps
     ):
         uniforms = spike_rng.random(intensities.shape, dtype=np.float32)
-        spikes = poisson_spikes(intensities, uniforms, config)
+        spikes = draw_spikes(intensities, uniforms, config)
         while callback is not None and every is not None and len(spikes):
             part = spikes[: every - done % every]
             simulation.advance(part)
