@@ -217,8 +217,6 @@ class MLP:
                 arrays[f"velocity_{i}"] = v
         write_network(path, header, arrays)
 
-    # ------------------------------------------------------------------ forward
-
     def activations(self, X: ArrayLike) -> list[Array]:
         """Activations of layers 1 … L at test time (dropout off), after the activation function.
 
@@ -283,8 +281,6 @@ class MLP:
     def _forward(self, X: Array, scales: Sequence[Any] | None) -> tuple[list[Array], Array]:
         return forward(X, self.weights, self.biases, scales, self.output)
 
-    # ------------------------------------------------------------------ backward
-
     def gradients(self, X: ArrayLike, y: ArrayLike, masks: Any = None) -> Gradients:
         """Gradients of one batch by backprop: ``Gradients(weights, biases)``.
 
@@ -334,8 +330,6 @@ class MLP:
         a, _ = self._forward(X, masks)
         inverted = self.dropout and masks is not None and self.inverted_dropout
         return backward(a, self.weights, y, scale, self._kept_scale if inverted else None)
-
-    # ------------------------------------------------------------------ training
 
     def fit(
         self: Network,
@@ -431,8 +425,6 @@ class MLP:
     def _parameters(self) -> list[Array]:
         """All arrays that are trained, weights first; velocities are in the same order."""
         return self.weights + (self.biases or [])
-
-    # ------------------------------------------------------------------ checks
 
     def _check_X(self, X: ArrayLike) -> Array:
         X = check_array("X", X, 2, self.dtype)
