@@ -61,8 +61,9 @@ class Dataset:
     def __post_init__(self) -> None:
         check_int("n_classes", self.n_classes, low=2)
         for part in ("", "_test"):
-            X = np.asarray(getattr(self, f"X{part}"))
-            X = check_array(f"X{part}", X, 2, X.dtype if X.dtype in DTYPES else np.float32)
+            X = getattr(self, f"X{part}")
+            dtype = X.dtype if isinstance(X, np.ndarray) and X.dtype in DTYPES else np.float32
+            X = check_array(f"X{part}", X, 2, dtype)
             y = check_labels(f"y{part}", getattr(self, f"y{part}"), len(X), self.n_classes)
             object.__setattr__(self, f"X{part}", X)
             object.__setattr__(self, f"y{part}", y)

@@ -55,7 +55,9 @@ class SleepConstants:
     def __post_init__(self) -> None:
         check_choice("gate", self.gate, GATES)
         check_choice("alpha_form", self.alpha_form, FORMS)
-        check_real("alpha_scale", self.alpha_scale, 0)
+        check_real("max_rate", self.max_rate, 0, low_open=True)
+        for name in ("inc", "dec", "alpha_scale"):
+            check_real(name, getattr(self, name), 0)
         for name in ("beta", "alpha"):
             if getattr(self, name) is not None:
                 values = check_list(name, getattr(self, name))

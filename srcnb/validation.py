@@ -100,7 +100,7 @@ def check_dtype(name: str, value: Any) -> np.dtype[Any]:
 
 def check_array(name: str, value: Any, ndim: int, dtype: Any = None) -> Array:
     """Return ``value`` as a finite float array of ``ndim`` dimensions (in ``dtype``, if given)."""
-    _refuse_mask(name, value)
+    refuse_mask(name, value)
     try:
         array = np.asarray(value)
         if array.dtype.kind not in "biuf":
@@ -119,9 +119,8 @@ def check_array(name: str, value: Any, ndim: int, dtype: Any = None) -> Array:
 
 def check_intensities(name: str, X: Any) -> Array:
     """Return ``X`` as an (n, n_0) float array; ValueError unless all of it lies in [0, 1]."""
-    _refuse_mask(name, X)
-    X = np.asarray(X)
-    if X.dtype not in (np.float32, np.float64):
+    refuse_mask(name, X)
+    if not (isinstance(X, np.ndarray) and X.dtype in DTYPES):
         X = check_array(name, X, 2, np.float32)
     if X.ndim != 2:
         raise ValueError(f"{name} must have 2 dimensions, got shape {X.shape}")
@@ -142,7 +141,7 @@ def check_width(name: str, array: Array, width: int) -> None:
 
 def check_labels(name: str, y: Any, n_samples: int, n_classes: int) -> Array:
     """Return ``y`` as an (n_samples,) int array of labels in 0 … n_classes - 1."""
-    _refuse_mask(name, y)
+    refuse_mask(name, y)
     y = np.asarray(y)
     if y.dtype.kind in "OSU":
         raise TypeError(
@@ -227,7 +226,7 @@ def check_weights(name: str, weights: Any) -> list[Array]:
     """
     weights = check_list(name, weights)
     for i, w in enumerate(weights):
-        _refuse_mask(f"{name}[{i}]", w)
+        refuse_mask(f"{name}[{i}]", w)
     weights = [np.asarray(w) for w in weights]
     if not weights:
         raise ValueError(f"{name} must hold at least one layer, got an empty list")
@@ -247,7 +246,7 @@ def check_weights(name: str, weights: Any) -> list[Array]:
     return [np.ascontiguousarray(w) for w in weights]
 
 
-def _refuse_mask(name: str, value: Any) -> None:
+def refuse_mask(name: str, value: Any) -> None:
     """NumPy would drop the mask, and use what it hides."""
     if isinstance(value, np.ma.MaskedArray):
         raise TypeError(f"{name} must not be a masked array: drop or fill what is masked")

@@ -24,7 +24,15 @@ from srcnb.methods.base import Checkpoint, Learner, train_and_sleep
 from srcnb.mlp import MLP
 from srcnb.protocol import Protocol
 from srcnb.tasks import Task
-from srcnb.validation import Array, ArrayLike, check_array, check_choice, check_int, check_list
+from srcnb.validation import (
+    Array,
+    ArrayLike,
+    check_array,
+    check_bool,
+    check_choice,
+    check_int,
+    check_list,
+)
 
 CLASSIFIERS = ("nearest-mean", "head")
 SELECTIONS = ("herding", "random")
@@ -244,6 +252,8 @@ def icarl(
         share a class, before any training.
     """
     memory = check_int("memory", memory, low=1)
+    check_bool("sleeps", sleeps)
+    check_bool("distill", distill)
     check_choice("selection", selection, SELECTIONS)
     check_choice("classifier", classifier, CLASSIFIERS)
     classes = np.concatenate([np.unique(task.y_all) for task in tasks]).tolist()
@@ -254,6 +264,6 @@ def icarl(
             f"memory must be at least {len(classes)}, one exemplar for each class, got {memory}"
         )
     learner = partial(
-        Icarl, memory=memory, distill=bool(distill), selection=selection, classifier=classifier
+        Icarl, memory=memory, distill=distill, selection=selection, classifier=classifier
     )
     return train_and_sleep(tasks, protocol, seed, learner, sleeps=sleeps)

@@ -18,7 +18,7 @@ from srcnb.methods.base import Checkpoint, Learner, train_and_sleep
 from srcnb.mlp import MLP
 from srcnb.protocol import Protocol
 from srcnb.tasks import Task
-from srcnb.validation import Array, ArrayLike, check_int, check_real
+from srcnb.validation import Array, ArrayLike, check_bool, check_int, check_real
 
 # Samples of a task that the Fisher information is estimated on, at most.
 FISHER_SAMPLES = 1000
@@ -165,7 +165,7 @@ def ewc(
     ``strength`` multiplies the Fisher information; None: the one of EWC_STRENGTHS. Raises
     ValueError if it is negative.
     """
-    strength = EWC_STRENGTHS[bool(sleeps)] if strength is None else strength
+    strength = EWC_STRENGTHS[check_bool("sleeps", sleeps)] if strength is None else strength
     learner = partial(EWCLearner, strength=check_real("strength", strength, 0))
     return train_and_sleep(tasks, protocol, seed, learner, sleeps=sleeps)
 
@@ -228,7 +228,7 @@ def si(
     ``strength`` is the paper's c (None: the one of SI_STRENGTHS), ``damping`` its ξ. Raises
     ValueError for a negative ``strength`` or a ``damping`` that is not above 0.
     """
-    strength = SI_STRENGTHS[bool(sleeps)] if strength is None else strength
+    strength = SI_STRENGTHS[check_bool("sleeps", sleeps)] if strength is None else strength
     learner = partial(
         SILearner,
         strength=check_real("strength", strength, 0),

@@ -12,7 +12,7 @@ from srcnb.methods.base import Checkpoint, Learner, all_samples, train_and_sleep
 from srcnb.mlp import MLP
 from srcnb.protocol import Protocol
 from srcnb.tasks import Task
-from srcnb.validation import check_real
+from srcnb.validation import check_bool, check_real
 
 
 class Rehearsal(Learner):
@@ -72,4 +72,5 @@ def rehearsal(
     for a ``share`` that is no number in [0, 1]. Source: the paper's rehearsal script.
     """
     share = check_real("share", share, 0, 1)
+    check_bool("sleeps", sleeps)
     return train_and_sleep(tasks, protocol, seed, partial(Rehearsal, share=share), sleeps=sleeps)

@@ -19,8 +19,10 @@ from srcnb.validation import (
     check_instance,
     check_int,
     check_intensities,
+    check_list,
     check_real,
     check_width,
+    refuse_mask,
 )
 
 
@@ -86,7 +88,7 @@ class PatchInput(MeanInput):
 
     def __init__(self, size: int = 11, shape: tuple[int, int] = (28, 28)) -> None:
         super().__init__()
-        self.shape = tuple(check_int("shape", n, low=1) for n in shape)
+        self.shape = tuple(check_int("shape", n, low=1) for n in check_list("shape", shape))
         if len(self.shape) != 2:
             raise ValueError(f"shape must be (rows, columns), got {shape!r}")
         self.size = check_int("size", size, low=1)
@@ -244,6 +246,7 @@ def _any_blocks(
     if hasattr(sleep_input, "__array__") or (
         isinstance(sleep_input, (list, tuple)) and all(np.ndim(row) < 2 for row in sleep_input)
     ):
+        refuse_mask("sleep_input", sleep_input)
         array = np.asarray(sleep_input)
         if array.ndim == 1:
             array = np.broadcast_to(array, (n_steps, *array.shape))

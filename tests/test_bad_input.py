@@ -1,0 +1,390 @@
+"""Bad input, as a table: what is called, the parameter, and values that it must refuse by name.
+
+A line is ``(id, call, parameter, values)``: ``call(value)`` must raise one of ERRORS for each of
+the values, with the parameter's name in the message. To add a case, add a value or a line.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import srcnb
+from srcnb import MLP, SleepConfig, datasets, metrics, own_data, presets, tasks
+from srcnb.datasets import Dataset
+from srcnb.experiments.comparison import compare_methods
+from srcnb.low_rank import LowRankMLP
+from srcnb.methods.icarl import icarl
+from srcnb.methods.regularization import ewc, si
+from srcnb.methods.rehearsal import rehearsal
+from srcnb.methods.src import src
+from srcnb.protocol import Protocol, SleepConstants, SleepSchedule
+
+ERRORS = (ValueError, TypeError, OverflowError, FileNotFoundError)
+
+NAN, INF = float("nan"), float("inf")
+MASKED = np.ma.masked_array(np.ones((6, 4)), np.eye(6, 4))
+NO_NUMBERS = [None, "x", b"x", [1], {}, object(), MLP, 1j, np.array([1, 2]), True]
+NO_INTS = [*NO_NUMBERS, 1.5, NAN, INF, "3", np.float64(2)]
+NO_REALS = [*NO_NUMBERS, NAN, INF, -INF, "0.5"]
+NO_BOOLS = [None, "no", "", 0, 1, 1.0, [], np.array([True])]
+NO_RANDOM_STATES = ["x", -1, 1.5, True, np.random.RandomState(0), np.random, {}]
+NO_CHOICES = [None, "", "Softmax", 0, ["softmax"], MLP]
+NO_MATRICES = [
+    *(None, "x", 3, NAN, [1, 2], [[1, 2], [3]], [["a", "b"]], np.ones((2, 2, 2)), object()),
+    *(np.full((6, 4), NAN), np.full((6, 4), INF), np.full((6, 4), 1j), np.ones((6, 5)), MASKED),
+    *(np.array([[None] * 4] * 6), np.zeros((0, 4)), {"a": 1}),
+]
+NO_LABELS = [
+    *(None, "x", 1, [0, 1], [0] * 5 + [3], [0] * 5 + [-1], [0.5] * 6, [NAN] * 6, ["a"] * 6),
+    *([[0]] * 6, [None] * 6, np.zeros((6, 2)), np.ma.masked_array([0] * 6, [1] * 6), [1e12] * 6),
+    *([2**63] * 6, np.array(["2020"] * 6, "M8[Y]"), [[0, 1]] * 5),
+]
+NO_LISTS = [None, 3, "x", 1.5, object()]
+
+
+def without(values, *shapes):
+    """The values but for arrays of these shapes, which are right where they are used."""
+    return [v for v in values if not (isinstance(v, np.ndarray) and v.shape in shapes)]
+
+
+X, Y = np.random.default_rng(0).random((6, 4)), np.array([0, 1, 2, 0, 1, 2])
+NET = MLP((4, 5, 3), dropout=0.2, random_state=0)
+CONFIG = SleepConfig(3, alpha=[1, 1], beta=[1, 1], inc=0.1, dec=0.1)
+WEIGHTS = [np.ones((5, 4)), np.ones((3, 5))]
+DATA = Dataset("few", X, Y, X, Y, 3)
+CONSTANTS = SleepConstants("a test", 100, 0.1, 0.1, "logistic", (1, 1))
+SCHEDULE = SleepSchedule(CONSTANTS, srcnb.MeanInput, 3)
+PROTOCOL = Protocol("tiny", (5,), SCHEDULE, training=dict(epochs=1, batch_size=3))
+SEQUENCE = tasks.class_incremental(DATA, groups=[[0, 1], [2]])
+RESULTS = pd.DataFrame(
+    [
+        ("m", seed, stage, "train", task, 50.0)
+        for seed in (0, 1)
+        for stage in (1, 2)
+        for task in ("all", "1", "2")
+    ],
+    columns=["method", "seed", "stage", "phase", "task", "accuracy"],
+)
+
+
+def of(function, *arguments, **options):
+    """For ``lines``: a call of ``function`` with one of its options replaced."""
+
+    def with_option(name):
+        return lambda value: function(*arguments, **{**options, name: value})
+
+    return with_option
+
+
+def lines(name, call, /, **values):
+    """Lines for several parameters of one function."""
+    return [
+        (f"{name}-{parameter}", call(parameter), parameter, v) for parameter, v in values.items()
+    ]
+
+
+def run(method, **options):
+    return list(method(SEQUENCE, PROTOCOL, 0, **options))
+
+
+class Rows:
+    """A sleep input that gives another number of rows than it is asked for."""
+
+    def __init__(self, more):
+        self.more = more
+
+    def draw(self, n_steps, rng):
+        return np.full((n_steps + self.more, 4), 0.5)
+
+
+TABLE = [
+    *lines(
+        "MLP",
+        of(MLP, layer_sizes=(4, 5, 3)),
+        layer_sizes=[*NO_LISTS, (), (4,), (4, 0), (4, -1), (4, 1.5), (4, "x"), (4, None), (4, NAN)]
+        + [(4, True), (200_000, 200_000, 200_000), (10**12, 10), (4, 10**30)],
+        bias=NO_BOOLS,
+        dropout=[*NO_REALS, -0.1, 1, 1.5],
+        output=NO_CHOICES,
+        dtype=[None, "x", "float16", int, np.int64, "complex64", 3],
+        init=[*NO_REALS, -1, 1e300, 1e-300, "torch", "matlab"],
+        inverted_dropout=NO_BOOLS,
+        l2=[*NO_REALS, -1],
+        random_state=NO_RANDOM_STATES,
+    ),
+    *lines(
+        "LowRankMLP",
+        of(LowRankMLP, layer_sizes=(4, 5, 3)),
+        layer_sizes=[*NO_LISTS, (), (4,), (4, 0), (4, 1.5)],
+        rank=[*NO_INTS, 0, -1],
+        bias=NO_BOOLS,
+    ),
+    *lines(
+        "from_arrays",
+        of(MLP.from_arrays, weights=WEIGHTS),
+        weights=[*NO_LISTS, [], [None], [np.ones(3)], [np.ones((5, 4)), np.ones((3, 4))]]
+        + [[np.ones((5, 4)), np.ones((3, 5), "f4")], [np.ones((2, 3), int)], [np.ones((0, 3))]]
+        + [[np.full((2, 3), NAN)], [MASKED], ["x"], [[["a"]]]],
+        biases=[3, "x", [], [np.ones(5)], [np.ones(5), np.ones(2)], [np.ones((5, 1)), np.ones(3)]]
+        + [[np.full(5, NAN), np.ones(3)], [None, None], ["x", "y"]],
+    ),
+    *lines(
+        "fit",
+        lambda name: lambda value: NET.copy().fit(**{**dict(X=X, y=Y, epochs=1), name: value}),
+        X=NO_MATRICES,
+        y=NO_LABELS,
+        epochs=[*NO_INTS, -1],
+        batch_size=[*NO_INTS, 0, -1],
+        learning_rate=[*NO_REALS, 0, -1, 1e300, 1e-300],
+        momentum=[*NO_REALS, -0.1, 1, 2],
+        reset_momentum=NO_BOOLS,
+    ),
+    *[
+        (f"{f.__name__}-X", f, "X", without(NO_MATRICES, (0, 4)))
+        for f in (NET.predict, NET.logits, NET.activations)
+    ],
+    *lines(
+        "gradients",
+        of(NET.gradients, X=X, y=Y),
+        X=NO_MATRICES,
+        y=NO_LABELS,
+        masks=[3, "x", [], [np.ones((6, 4))], [np.ones((5, 5))], [None]],
+    ),
+    *lines("save", of(NET.save, "/nowhere/else.npz"), state=NO_BOOLS),
+    *lines(
+        "SleepConfig",
+        of(SleepConfig, n_steps=3, alpha=[1, 1], beta=[1, 1], inc=0.1, dec=0.1),
+        n_steps=[*NO_INTS, -1],
+        alpha=[*NO_LISTS, [], [1], [1, -1], [1, NAN], [1, "x"], [1, None], [1, INF], [1, True]],
+        beta=[*NO_LISTS, [], [1], [1, -1], [1, NAN], [1, "x"], [1, None], [1, INF], [1, True]],
+        inc=[*NO_REALS, -0.1],
+        dec=[*NO_REALS, -0.1],
+        decay=[*NO_REALS, -0.1, 1.1],
+        gate=[*NO_CHOICES, "sigmoid"],
+        max_rate=[*NO_REALS, 0, -1],
+        dt=[*NO_REALS, 0, -1],
+        inhibition=[*NO_REALS, -1],
+        currents=[3, "x", [], [1], [1, NAN], [1, "x"], [1, [[1]]], [1, [NAN]], [None, None]],
+    ),
+    *lines(
+        "PatchInput",
+        of(srcnb.PatchInput),
+        size=[*NO_INTS, 0, -1, 29],
+        shape=[*NO_LISTS, (), (28,), (28, 28, 1), (28, 0), (28, 1.5)],
+    ),
+    *lines("SegmentInput", of(srcnb.SegmentInput), size=[*NO_INTS, 0, -1]),
+    *lines(
+        "SampleInput",
+        of(srcnb.SampleInput),
+        n_samples=[*NO_INTS, 0, -1],
+        keep=[*NO_REALS, -0.1, 1.1],
+    ),
+    *[
+        (
+            f"{kind.__name__}.update",
+            lambda v, kind=kind: kind().update(v),
+            "X",
+            without(NO_MATRICES, (0, 4), (6, 5)) + [X + 1, X - 1],
+        )
+        for kind in (srcnb.MeanInput, srcnb.SampleInput)
+    ],
+    *lines(
+        "poisson_spikes",
+        of(srcnb.poisson_spikes, intensities=X, uniforms=0.9 * X, config=CONFIG),
+        intensities=[None, "x", [1, 2], X + 1, -X, X * NAN, MASKED],
+        uniforms=[None, "x", [1, 2], X[:3], X * 0 + 1, -X - 0.1, X * NAN, X[:, :2]],
+        config=[None, {}, SleepConfig, "x"],
+    ),
+    *lines(
+        "simulate",
+        of(srcnb.simulate, weights=WEIGHTS, input_spikes=np.ones((3, 4)), config=CONFIG),
+        weights=[*NO_LISTS, [], [np.ones((5, 4)), np.ones((3, 4))], [np.full((2, 4), NAN)] * 2],
+        input_spikes=[None, "x", 3, np.ones((2, 4)), np.ones((3, 5)), np.full((3, 4), 0.5)]
+        + [np.full((3, 4), NAN), np.ones(4), [["a"] * 4] * 3],
+        config=[None, {}, SleepConfig, "x"],
+        engine=[None, "", "c", 3],
+        record=NO_BOOLS,
+        membranes=[
+            3,
+            "x",
+            [],
+            [np.ones(5)],
+            [np.ones(5), np.ones(4)],
+            [np.full(5, NAN), np.ones(3)],
+        ],
+    ),
+    *[
+        (
+            f"simulate-float32-{name}",
+            lambda value, name=name: srcnb.simulate(
+                [w.astype("f4") for w in WEIGHTS], np.ones((3, 4)), replace(CONFIG, **{name: value})
+            ),
+            name,
+            values,
+        )
+        for name, values in dict(
+            alpha=[(1, 1e300), (1, 1e-50)],
+            beta=[(1, 1e39), (1e-50, 1)],
+            inc=[1e39, 1e-60],
+            dec=[1e39, 1e-60],
+            inhibition=[1e39],
+            currents=[(1e39, 0), ([0] * 4 + [1e-60], 0)],
+        ).items()
+    ],
+    *lines(
+        "sleep",
+        of(srcnb.sleep, net=NET, sleep_input=np.full(4, 0.1), config=CONFIG),
+        net=[None, "x", MLP, WEIGHTS, object()],
+        sleep_input=[None, 3, "x", srcnb.SampleInput, srcnb.PatchInput]
+        + [np.full(5, 0.1), np.full((2, 4), 0.1), np.full(4, 1.5), np.full(4, NAN), Rows(1)]
+        + [Rows(-1), Rows(5), [], {}, iter([]), np.ma.masked_array(np.full(4, 0.1), [1, 0, 0, 0])],
+        config=[None, {}, SleepConfig, replace(CONFIG, alpha=[1], beta=[1])][:3],
+        random_state=NO_RANDOM_STATES,
+        engine=[None, "", "c", 3],
+        record=NO_BOOLS,
+        every=[3],
+        callback=[print],
+        block_steps=[*NO_INTS, 0, -1],
+    ),
+    *lines(
+        "alpha_factors",
+        of(srcnb.alpha_factors, net=NET, X=X),
+        net=[None, "x", MLP, WEIGHTS],
+        X=NO_MATRICES,
+        form=[*NO_CHOICES, "matlab"],
+        percentile=[*NO_REALS, 0, -1, 101],
+    ),
+    *lines(
+        "Dataset",
+        of(Dataset, name="few", X=X, y=Y, X_test=X, y_test=Y, n_classes=3),
+        X=without(NO_MATRICES, (0, 4), (6, 5)),
+        y=NO_LABELS,
+        X_test=without(NO_MATRICES, (0, 4)),
+        y_test=NO_LABELS,
+        n_classes=[*NO_INTS, 0, 1, -1],
+    ),
+    *lines(
+        "class_incremental",
+        of(tasks.class_incremental, DATA),
+        groups=[None, "x", 0, -1, 1.5, [], [[]], [[0, 0]], [[0], [0]], [[3]], [[-1]], [["a"]], [0]],
+        cap=[*NO_INTS[1:], 0, -1],
+        order=["x", 3, [], [0, 0], [7], [-1], [1.5]],
+    ),
+    *lines(
+        "permuted_pixels",
+        of(tasks.permuted_pixels, DATA),
+        n_tasks=[*NO_INTS, 0, -1],
+        cap=[*NO_INTS[1:], 0],
+        random_state=NO_RANDOM_STATES,
+    ),
+    *lines("Protocol", of(replace, PROTOCOL), hidden=[*NO_LISTS, (0,), (-1,), (1.5,), ("x",)]),
+    *lines(
+        "SleepSchedule",
+        of(replace, SCHEDULE),
+        constants=[None, {}, SleepConstants, "mnist"],
+        sleep_input=[None, 3, "x", srcnb.MeanInput()],
+        first_steps=[*NO_INTS, -1],
+        more_steps=[*NO_INTS, -1],
+        data=[*NO_CHOICES, "all"],
+        every=[*NO_INTS, -1],
+    ),
+    *lines(
+        "SleepConstants",
+        of(replace, CONSTANTS),
+        gate=[*NO_CHOICES, "sigmoid"],
+        alpha_form=[*NO_CHOICES, "matlab"],
+        alpha_scale=[*NO_REALS, -1],
+        beta=[3, "x", (1, "x"), (1, None), (1, -1), (NAN,)],
+        alpha=[3, "x", (1, "x"), (1, None), (1, -1), (NAN,)],
+        max_rate=[*NO_REALS, 0, -1],
+        inc=[*NO_REALS, -1],
+        dec=[*NO_REALS, -1],
+    ),
+    ("paper", presets.paper, "constants", [None, "", "torch", 3, ["mnist"]]),
+    ("get", lambda v: presets.get(v, "mnist"), "preset", ["", "matlab", 3, ["paper"]]),
+    *lines(
+        "src", of(run, src), step_back=[*NO_REALS, -0.1, 1.1], save_best=[*NO_REALS, -0.1, 1, 5]
+    ),
+    *lines("rehearsal", of(run, rehearsal), share=[*NO_REALS, -0.1, 1.1], sleeps=NO_BOOLS),
+    *lines(
+        "icarl",
+        of(run, icarl),
+        memory=[*NO_INTS, 0, -1],
+        selection=[*NO_CHOICES, "all"],
+        classifier=[*NO_CHOICES, "svm"],
+        distill=NO_BOOLS,
+        sleeps=NO_BOOLS,
+    ),
+    *lines("ewc", of(run, ewc), strength=[*NO_REALS[1:], -1], sleeps=NO_BOOLS),
+    *lines(
+        "si", of(run, si), strength=[*NO_REALS[1:], -1], damping=[*NO_REALS, 0, -1], sleeps=NO_BOOLS
+    ),
+    *lines(
+        "compare_methods",
+        of(compare_methods, tasks=SEQUENCE, protocol=PROTOCOL, methods=["sequential"], seeds=1),
+        tasks=[[], ()],
+        methods=[*NO_LISTS, [], ["magic"], ["src", "src"], [None], [3]],
+        seeds=[None, "x", 0, -1, 1.5, [], [1, 1], [-1], [1.5], 10**9, [None]][1:],
+        jobs=[*NO_INTS, 0, -2],
+    ),
+    *lines("load", of(datasets.load), name=[None, "", "cifar", 3, ["digits"]]),
+    ("load-data_dir", lambda v: datasets.load("mnist", v), "data_dir", ["/nowhere", "/dev/null"]),
+    *[(f.__name__, f, "file", ["/nowhere.npz"]) for f in (own_data.load_file, srcnb.load)],
+    (
+        "metrics",
+        metrics.summary,
+        "results",
+        [
+            RESULTS[RESULTS["task"] != "all"],
+            RESULTS.drop(index=[4]),
+            RESULTS.drop(index=[6, 7, 8]),
+            pd.concat([RESULTS, RESULTS[:1]]),
+            RESULTS.drop(columns="phase"),
+            RESULTS[3:6].drop(index=3),
+            RESULTS.drop(index=range(3, 6)),
+        ],
+    ),
+]
+ROWS = [
+    pytest.param(call, parameter, value, id=f"{name}-{i}")
+    for name, call, parameter, values in TABLE
+    for i, value in enumerate(values)
+]
+
+
+def test_the_table_is_long():
+    assert len(ROWS) >= 500
+    assert len({row.id for row in ROWS}) == len(ROWS)
+
+
+@pytest.mark.parametrize(("call", "parameter", "value"), ROWS)
+def test_bad_input_is_refused_by_name(call, parameter, value):
+    with pytest.raises(ERRORS) as info:
+        call(value)
+    assert parameter in str(info.value), str(info.value)
+
+
+def test_after_a_divergence_the_momentum_is_what_it_was():
+    for net in (NET.copy(), LowRankMLP((4, 5, 3), 2, random_state=0)):
+        twin = net.copy()
+        for one in (net, twin):
+            one.fit(X, Y, epochs=2, batch_size=2)
+        with pytest.raises(OverflowError, match="learning_rate=1e\\+30"):
+            net.fit(X, Y, epochs=3, batch_size=2, learning_rate=1e30)
+        after = net.fit(X, Y, epochs=0, reset_momentum=False)
+        for a, b in zip(after._velocity, twin._velocity, strict=True):
+            np.testing.assert_array_equal(a, b)
+        assert np.isfinite(net.fit(X, Y, epochs=1, reset_momentum=False).logits(X)).all()
+
+
+def test_what_is_unusual_but_right_is_taken():
+    """Lists, other number types, NumPy's numbers: these are no bad input."""
+    net = MLP([np.int64(4), 5, 3], bias=np.True_, dropout=np.float32(0.5), random_state=0)
+    net.fit(X.tolist(), Y.tolist(), epochs=np.int32(1), learning_rate=1)
+    net.fit(X > 0.5, Y.astype(float), epochs=1)
+    assert net.predict((10 * X).astype(int)).shape == (6,)
+    result = srcnb.sleep(net, [0.1] * 4, replace(CONFIG, alpha=(1, 1)), np.random.default_rng(0))
+    assert len(result.rates) == 3
+    assert metrics.summary(RESULTS.sample(frac=1, random_state=0)).equals(metrics.summary(RESULTS))
