@@ -74,3 +74,15 @@ def test_search_constants(tmp_path):
     # Those that run again are the best of the six.
     again = table["fresh"].notna()
     assert table.loc[again, "accuracy"].min() >= table.loc[~again, "accuracy"].max()
+
+
+@pytest.mark.slow
+def test_bench_runner():
+    printed = run("bench_runner.py", "--rounds", "1", "--seeds", "1", "--hidden", "10")
+    assert "cells/min" in printed and "1 × 1 thread" in printed
+
+
+@pytest.mark.slow
+def test_kill_and_resume():
+    """It checks itself that nothing is lost or twice."""
+    assert "srcnb experiment: killed 1 times" in run("kill_and_resume.py", "--kills", "1")

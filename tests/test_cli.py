@@ -328,3 +328,13 @@ def test_own_data(tmp_path, capsys):
     table.assign(kind=kinds).to_csv(path, index=False)
     error = fails(capsys, *arguments, "--target", "kind", "--resume")
     assert re.search(r"its data\[0\]: sha256 is", error)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs POSIX")
+@pytest.mark.parametrize("closed", [1, 2])
+def test_a_closed_stream_does_not_end_the_program(tmp_path, closed):
+    done = subprocess.run(
+        [sys.executable, "-m", "srcnb", *SMALL, "--seeds", "1", "--jobs", "1", "--out", tmp_path],
+        preexec_fn=lambda: os.close(closed),
+    )
+    assert done.returncode == 0 and (tmp_path / "results.png").exists()

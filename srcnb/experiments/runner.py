@@ -217,7 +217,8 @@ def _on_processes(
 
     compile_kernel()  # once, not in every process
     waiting = dict(enumerate(cells))
-    with parallel_config("loky", n_jobs=jobs, inner_max_num_threads=1):
+    # Workers whose parent was killed have nothing to do: they end after this time, in seconds.
+    with parallel_config("loky", n_jobs=jobs, inner_max_num_threads=1, idle_worker_timeout=30):
         try:
             for i, outcome in Parallel(return_as="generator_unordered", batch_size=1)(
                 delayed(_numbered)(i, call) for i, call in enumerate(calls)
