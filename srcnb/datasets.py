@@ -19,7 +19,6 @@ from srcnb.validation import (
     check_choice,
     check_int,
     check_labels,
-    check_memory,
 )
 
 # Name → (the folder of its IDX files, its name on OpenML).
@@ -28,6 +27,8 @@ MNISTS = {
     "fashion-mnist": ("fashion-mnist", "Fashion-MNIST"),
 }
 NAMES = ("digits", *MNISTS)
+# Of an expanded IDX file: MNIST has 47 million. A few megabytes may be the gzip of gigabytes.
+MAX_IDX_BYTES = 1 << 30
 # The share of digits that is held out as its test set; the split is always the same.
 DIGITS_TEST_FRACTION = 0.25
 _N_TRAIN, _N_PIXELS = 60_000, 784
@@ -146,7 +147,11 @@ def read_idx(path: str | os.PathLike[str], n_dims: int) -> Array:
                 )
             shape = struct.unpack(f">{n_dims}I", raw[4:])
             n_bytes = prod(shape)  # of Python ints, which have no largest one
-            check_memory(f"{path} of shape {shape}", n_bytes)
+            if n_bytes > MAX_IDX_BYTES:
+                raise ValueError(
+                    f"{path} must have at most {MAX_IDX_BYTES:,} bytes, and its header says"
+                    f" {shape}, {n_bytes:,} bytes"
+                )
             # Not all of it: a few megabytes may be the gzip of many gigabytes.
             content = file.read(n_bytes + 1)
     except (gzip.BadGzipFile, zlib.error) as error:

@@ -21,9 +21,10 @@ def load_file(
 ) -> Dataset:
     """Load a Dataset of any labels and features, the features scaled to [0, 1].
 
-    Each feature is scaled by its smallest and largest value in the training part (what the test
-    part has beyond is cut off; a feature that never changes is 0), as features may have units of
-    their own, and a sleep input is an intensity.
+    Each feature is scaled by its smallest and largest value in the training part, as features may
+    have units of their own, and a sleep input is an intensity; the pixels of images (3-D ``X``) all
+    by the same two, so that pictures stay pictures. What the test part has beyond is cut off; a
+    feature that never changes is 0.
 
     Parameters
     ----------
@@ -82,12 +83,17 @@ def load_file(
         raise ValueError(f"y_test of {path} has {y_test[strange][0]!r}, which y has not")
     from sklearn.preprocessing import MinMaxScaler
 
-    scaler = MinMaxScaler(clip=True).fit(X)
+    scaler = MinMaxScaler(clip=True).fit(X.reshape(-1, 1) if shape else X)
+
+    def scaled(X: Array) -> Array:
+        columns = X.reshape(-1, 1) if shape else X
+        return np.asarray(scaler.transform(columns).reshape(X.shape), np.float32)
+
     return Dataset(
         path.stem,
-        scaler.transform(X).astype(np.float32),
+        scaled(X),
         y,
-        scaler.transform(X_test).astype(np.float32),
+        scaled(X_test),
         place,
         len(labels),
         shape,

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from conftest import features_file
 
-from srcnb import own_data, tasks
+from srcnb import datasets, own_data, tasks
 from srcnb.own_data import load_file
 
 
@@ -127,6 +127,17 @@ def test_images(tmp_path):
     images = np.random.default_rng(0).integers(0, 256, (12, 4, 5))
     data = load_file(save(tmp_path, X=images, y=np.arange(12) % 3))
     assert data.shape == (4, 5) and data.X.shape == (9, 20)
+
+
+def test_pixels_are_scaled_alike(tmp_path):
+    """Digits as images are those of scikit-learn by name, to the last bit."""
+    from sklearn.datasets import load_digits
+
+    digits = load_digits()
+    data = load_file(save(tmp_path, X=digits.images, y=digits.target))
+    named = datasets.load("digits")
+    for name in ("X", "y", "X_test", "y_test"):
+        np.testing.assert_array_equal(getattr(data, name), getattr(named, name))
 
 
 def test_csv(tmp_path):
