@@ -8,20 +8,20 @@ aborts a process in which two Python threads run parallel functions at once: so 
 import os
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from types import FunctionType
 from typing import Any
 
 from numba import get_num_threads, njit, set_num_threads
+from numba.np.ufunc import threading_layer
 
 _lock = threading.Lock()
 _forked = False
 
 
 def _after_fork_in_child() -> None:
-    global _lock, _forked
-    _forked = True
-    _lock = threading.Lock()  # the parent's may be held by a thread that is not here
+    global _forked
+    _forked = True  # so that it never waits for the lock, which a thread of the parent may hold
 
 
 if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
@@ -57,13 +57,13 @@ def compiled(function: Any) -> Compiled:
 def using_threads(most: int | None = None) -> Iterator[int]:
     """Yield the number of threads for this block: numba's, at most ``most``, or 1 after a fork.
 
-    Other Python threads wait until the block ends.
+    Under numba's workqueue other Python threads wait until the block ends.
     """
-    with _lock:
-        if _forked:
-            yield 1
-            return
-        available = get_num_threads()
+    if _forked:
+        yield 1
+        return
+    available = get_num_threads()  # this chooses the threading layer, if it is the first call
+    with _lock if threading_layer() == "workqueue" else nullcontext():
         n_threads = available if most is None else min(most, available)
         set_num_threads(n_threads)
         try:
