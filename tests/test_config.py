@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import srcnb
+from srcnb import SleepConfig
 
 
 def random_config(n_steps, n_layers, **change):
@@ -80,3 +81,21 @@ def test_a_current_for_each_neuron_of_its_layer():
         config.check_layers([7, 4])
     with pytest.raises(ValueError, match="alpha must have one number per layer.*3"):
         config.check_layers([7, 3, 2])
+
+
+def test_numbers_become_pythons_floats():
+    config = SleepConfig(
+        np.int64(3),
+        alpha=np.ones(2),
+        beta=[1, 2],
+        inc=1,
+        dec=np.float32(1),
+        decay=1,
+        max_rate=1,
+        dt=1,
+        inhibition=0,
+    )
+    for name in ("inc", "dec", "decay", "max_rate", "dt", "inhibition"):
+        assert type(getattr(config, name)) is float, name
+    assert type(config.n_steps) is int and config.alpha == (1.0, 1.0)
+    assert all(type(value) is float for value in (*config.alpha, *config.beta))

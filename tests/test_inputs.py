@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 import srcnb
+from srcnb import SleepConfig
+from srcnb.spiking.inputs import input_blocks
 
 
 def small_config(n_steps=600, **change):
@@ -99,3 +101,25 @@ def test_poisson_spikes():
 def test_bad_parameters_of_inputs(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+class Counting:
+    """A sleep input that remembers how many rows it was asked for."""
+
+    def __init__(self):
+        self.asked = []
+
+    def draw(self, n_steps, rng):
+        self.asked.append(n_steps)
+        return np.full((n_steps, 3), 0.5)
+
+
+def test_blocks_are_as_long_as_asked():
+    config = SleepConfig(25, alpha=[1], beta=[1], inc=0, dec=0)
+    one = Counting()
+    blocks = list(input_blocks(one, config, 3, np.random.default_rng(0), 10))
+    assert one.asked == [10, 10, 5] and [len(block) for block in blocks] == [10, 10, 5]
+    # Blocks of an iterable may be longer, and are cut; what comes after is not read.
+    given = iter([np.zeros((13, 3)), np.ones((13, 3)), "never read"])
+    blocks = list(input_blocks(given, config, 3, np.random.default_rng(0), 10))
+    assert [len(block) for block in blocks] == [10, 3, 10, 2] and next(given) == "never read"

@@ -330,3 +330,35 @@ def test_squared_gradients_over_more_samples_than_a_batch():
     ]
     for fast, slow in zip(net.squared_gradients(X, y), expected, strict=True):
         np.testing.assert_allclose(fast, slow, rtol=1e-10)
+
+
+@pytest.mark.parametrize("hidden", [(), (7,), (7, 6), (7, 6, 5)])
+@pytest.mark.parametrize("output", ["softmax", "relu"])
+def test_predict_is_the_largest_output(hidden, output):
+    net = srcnb.MLP((6, *hidden, 4), bias=True, output=output, init=0.7, random_state=1)
+    X = np.random.default_rng(0).random((50, 6))
+    np.testing.assert_array_equal(net.predict(X), net.activations(X)[-1].argmax(axis=1))
+    np.testing.assert_array_equal(net.activations(X)[-1].argmax(axis=1)[:5], net.predict(X[:5]))
+
+
+@pytest.mark.parametrize("output", ["softmax", "relu"])
+def test_targets_in_place_of_labels(output):
+    """One-hot targets are labels; a mean of targets gives the mean of their gradients."""
+    net = srcnb.MLP((6, 5, 4), dtype="float64", output=output, random_state=0)
+    X, y = np.random.default_rng(0).random((7, 6)), np.arange(7) % 4
+    labels, one_hot = net.gradients(X, y), net.gradients(X, np.eye(4)[y])
+    np.testing.assert_allclose(labels.weights[0], one_hot.weights[0])
+    other = (y + 1) % 4
+    mixed = net.gradients(X, (np.eye(4)[y] + np.eye(4)[other]) / 2).weights
+    for a, b, c in zip(mixed, labels.weights, net.gradients(X, other).weights, strict=True):
+        np.testing.assert_allclose(a, (b + c) / 2, atol=1e-12)
+    a = net.copy().fit(X, y, epochs=1).weights[0]
+    np.testing.assert_allclose(a, net.copy().fit(X, np.eye(4)[y], epochs=1).weights[0])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_masks_keep_the_networks_dtype(dtype):
+    net = srcnb.MLP((6, 5, 4), dropout=0.5, dtype=dtype, random_state=0)
+    masks = [np.ones((7, 5), bool)]
+    gradients = net.gradients(np.ones((7, 6)), np.arange(7) % 4, masks)
+    assert all(g.dtype == dtype for g in gradients.weights)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import srcnb
+from srcnb import SleepConfig
 from srcnb.spiking import reference
 
 
@@ -77,3 +78,14 @@ def test_a_step_in_order():
     np.testing.assert_array_equal(s, [True, False])
     np.testing.assert_allclose(v, [0.0, 0.875])
     np.testing.assert_allclose(W, [[0.6, 0.05], [0.125, 1.0]])
+
+
+def test_a_step_with_inhibition_by_hand():
+    """Impulses 1, 2 and 6 lose a third of their mean, 3 · 1/3 = 1."""
+    W = np.array([[1.0], [2], [6]])
+    config = SleepConfig(
+        1, alpha=[1], beta=[4.5], inc=0, dec=0, decay=0.5, inhibition=1 / 3, currents=[(0, 0, 0.25)]
+    )
+    v, s = reference.step(W, np.array([2.0, 0, 0]), np.array([True]), 0, config)
+    np.testing.assert_allclose(v, [0.5 * 2 + 0, 1, 0])
+    assert s.tolist() == [False, False, True]
