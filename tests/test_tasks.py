@@ -81,3 +81,15 @@ def test_an_empty_task_is_an_error():
     data = Dataset("few", X, [0, 0, 1, 2], X, [0, 0, 1, 1], n_classes=3)
     with pytest.raises(ValueError, match="'classes 2' of few is empty: it has no test"):
         tasks.class_incremental(data)
+
+
+def test_domains_must_be_alike(easy_data):
+    with pytest.raises(
+        ValueError, match="^data must hold at least one Dataset, got an empty list$"
+    ):
+        tasks.domain_incremental([])
+    X = easy_data.X[:, :7]
+    other = Dataset("other", X, easy_data.y, X, easy_data.y, 4)
+    message = "features and classes: easy has 20 and 3, other has 7 and 4$"
+    with pytest.raises(ValueError, match=message):
+        tasks.domain_incremental([easy_data, other])

@@ -45,6 +45,48 @@ from srcnb import validation as v
         (lambda: v.check_weights("W", []), ValueError, "W must hold at least one layer"),
         (lambda: v.check_weights("W", [np.ones((0, 2))]), ValueError, r"W\[0\] must not be empty"),
         (lambda: v.check_weights("W", [np.ones((2, 2), int)]), TypeError, "W must be all float"),
+        (
+            lambda: v.check_weights("W", [np.ones((2, 3)), np.ones((4, 2)), np.ones((1, 3))]),
+            ValueError,
+            r"W must chain: W\[2\] has shape \(1, 3\), but W\[1\] has 4 rows$",
+        ),
+        (
+            lambda: v.check_in_dtype("inc", 1e-60, np.dtype("f4")),
+            ValueError,
+            "^inc becomes 0 in float32, got 1e-60$",
+        ),
+        (
+            lambda: v.check_in_dtype("inc", 1e60, np.dtype("f4")),
+            ValueError,
+            "^inc is too large in float32, got 1e\\+60$",
+        ),
+        (lambda: v.check_bool("b", 1), TypeError, "^b must be True or False, got 1$"),
+        (
+            lambda: v.check_instance("net", int, float, "a float"),
+            TypeError,
+            "^net must be a float, got the class int$",
+        ),
+        (
+            lambda: v.check_memory("net", 10**18),
+            ValueError,
+            r"^net takes 1,000,000,000 GB, and this machine has [0-9,]+$",
+        ),
+        (
+            lambda: v.check_labels("y", ["a", "b"], 2, 2),
+            TypeError,
+            "^y must hold integer labels, got .*'a'.*: sklearn.preprocessing.LabelEncoder",
+        ),
+        (
+            lambda: v.check_labels("y", [[0], [1]], 2, 2),
+            ValueError,
+            r"^y must have shape \(2,\), got \(2, 1\); y.ravel\(\) has it$",
+        ),
+        (lambda: v.check_labels("y", [0, np.nan], 2, 2), ValueError, "^y must be finite, got nan"),
+        (
+            lambda: v.check_array("X", np.ma.masked_array([1.0], [True]), 1),
+            TypeError,
+            "^X must not be a masked array: drop or fill what is masked$",
+        ),
     ],
 )
 def test_errors_name_the_parameter_and_the_value(call, error, message):
