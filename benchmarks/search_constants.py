@@ -19,7 +19,7 @@ from joblib import Parallel, delayed
 from tqdm import tqdm
 
 from srcnb import SilentLayerWarning, datasets, presets, tasks
-from srcnb.experiments.runner import accuracies
+from srcnb.experiments.cells import accuracies
 from srcnb.io import replacing
 from srcnb.methods.src import src
 
