@@ -296,11 +296,24 @@ def test_the_table_is_printed_before_the_files_are_written(tmp_path, capsys, mon
         (["--seeds", "1000000000"], "--seeds must make at most 1,000,000 cells"),
         (["--jobs", "0"], "--jobs must be at least 1, or -1 for all cores, got 0"),
         (["--classes-per-task", "0"], "--classes-per-task must be at least 1, got 0"),
-        (["--scheduler", "nowhere"], "--scheduler must be a Dask scheduler, got 'nowhere'"),
     ],
 )
 def test_bad_arguments_of_the_runner(capsys, tmp_path, no_training, arguments, message):
     assert re.search(message, fails(capsys, "run", *arguments, "--out", tmp_path))
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_scheduler_that_is_none(capsys, tmp_path, no_training):
+    pytest.importorskip("distributed")
+    error = fails(capsys, "run", "--scheduler", "nowhere", "--out", tmp_path)
+    assert "--scheduler must be a Dask scheduler, got 'nowhere'" in error
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_scheduler_without_dask(capsys, tmp_path, no_training, monkeypatch):
+    monkeypatch.setitem(sys.modules, "distributed", None)  # as if it were not installed
+    error = fails(capsys, "run", "--scheduler", "tcp://localhost:8786", "--out", tmp_path)
+    assert "--scheduler needs Dask: pip install 'srcnb[dask]'" in error
     assert not list(tmp_path.iterdir())
 
 
