@@ -19,7 +19,7 @@ WINDOW = 40_000_000  # events of a measurement: some 20 ms
 @njit(error_model="numpy")
 def _gate_many(row, n, gate):
     for _ in range(n):
-        kernel._add_gated(row, row.dtype.type(1e-9), gate)
+        kernel._add_gated(row, row.dtype.type(1e-9), gate, 0.001)
 
 
 # fastmath: the sum may be taken in any order, with as many accumulators as the machine likes.

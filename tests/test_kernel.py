@@ -143,19 +143,44 @@ def closest_to_threshold(weights, spikes, config):
 
 @pytest.mark.parametrize("gate", GATES)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_gates_of_the_kernel(gate, dtype):
+@pytest.mark.parametrize("width", [0.001, 0.05])
+def test_gates_of_the_kernel(gate, dtype, width):
     """The kernel's gates, among them float32's rational tanh, against exact exponentials."""
     w = np.concatenate([np.linspace(-20, 20, 40001), np.linspace(-0.02, 0.02, 40001)])
     w = w.astype(dtype)
     moved = w.copy()
-    kernel._add_gated(moved, w.dtype.type(1), kernel.GATE_CODES[gate])
-    exact = reference.GATE_FUNCTIONS[gate](w.astype(np.float64))
+    kernel._add_gated(moved, w.dtype.type(1), kernel.GATE_CODES[gate], width)
+    exact = reference.GATE_FUNCTIONS[gate](w.astype(np.float64), width)
     # For float32 compare what matters, the sum, to its own rounding and the tanh's.
     tolerance = 1e-15 if dtype == "float64" else 4e-7
     np.testing.assert_allclose(moved - w.astype(np.float64), exact, rtol=0, atol=40 * tolerance)
     small = abs(w) < 0.02
     error = abs(moved - w.astype(np.float64) - exact)[small]
     assert error.max() < 2 * tolerance
+
+
+@pytest.mark.parametrize("gate", GATES)
+@pytest.mark.parametrize("inhibition", [0.0, 0.2])
+def test_each_layer_has_its_own_plasticity(gate, inhibition):
+    """inc, dec and gate_width per layer: the same in both engines, and what one layer has alone."""
+    weights, spikes = silent_and_firing(300, "float64")
+    own = dict(inc=[0.02, 0.003], dec=[0.001, 0.004], gate_width=[0.002, 0.2])
+    config = random_config(300, 2, gate=gate, inhibition=inhibition, **own)
+    a = srcnb.simulate(weights, spikes, config, "reference", record=True)
+    b = srcnb.simulate(weights, spikes, config, "numba", record=True)
+    for s, t in zip(a.spikes, b.spikes, strict=True):
+        assert s.any()
+        np.testing.assert_array_equal(s, t)
+    for w, u in zip(a.weights, b.weights, strict=True):
+        np.testing.assert_allclose(w, u, rtol=1e-10, atol=1e-10)
+    below = weights[0], spikes
+    for layer in (0, 1):
+        alone = {name: values[layer] for name, values in own.items()}
+        one = random_config(300, 1, gate=gate, inhibition=inhibition, **alone)
+        W, s = below
+        result = srcnb.simulate([W], s, one, "numba", record=True)
+        np.testing.assert_array_equal(result.weights[0], b.weights[layer])
+        below = weights[1], result.spikes[1]
 
 
 def test_negative_gate_freezes_positive_weights():

@@ -39,14 +39,16 @@ def test_gates(gate, values):
 def test_the_negative_gate_between_its_ends():
     g = reference.negative(np.array([-0.001, 0.001]))
     np.testing.assert_allclose(g, [2 / (1 + np.exp(-1)), 2 / (1 + np.exp(1))])
+    wide = reference.negative(np.array([-0.1, 0.1]), width=0.1)
+    np.testing.assert_allclose(wide, g)
 
 
 def test_plasticity_takes_the_gate_before_the_update():
     W = np.array([[-0.001, 0.001], [0.3, 0.3]])
     reference.plasticity(
-        W, np.array([True, False]), np.array([True, False]), inc=0.1, dec=0.2, gate="negative"
+        W, np.array([True, False]), np.array([True, False]), 0.1, 0.2, "negative", width=0.002
     )
-    g = reference.negative(np.array([-0.001, 0.001]))
+    g = reference.negative(np.array([-0.001, 0.001]), 0.002)
     np.testing.assert_allclose(W, [[-0.001 + 0.1 * g[0], 0.001 - 0.2 * g[1]], [0.3, 0.3]])
 
 

@@ -34,14 +34,16 @@ class SleepConfig:
         Length of the sleep in steps of ``dt`` seconds.
     alpha, beta : sequences of L floats >= 0
         Per layer: the gain α_l on the synaptic impulse, and the firing threshold β_l.
-    inc, dec : float >= 0
+    inc, dec : float >= 0, or sequence of L of them, one per layer
         What a synapse gains at a spike of its post neuron if its pre neuron fires in the same
         step, and loses if it does not; both times the gate.
     decay : float in [0, 1]
         Membrane leak: v is multiplied by it at each step.
     gate : "logistic" | "negative" | "additive"
-        How far a synapse of weight w may move: 1/(1 + e^-w) (the replica), 2/(1 + e^(w/0.001))
-        (the paper: only negative synapses are plastic), or 1.
+        How far a synapse of weight w may move: 1/(1 + e^-w) (the replica), 2/(1 + e^(w/width))
+        (the paper, with 0.001: only negative synapses are plastic), or 1.
+    gate_width : float > 0, or sequence of L of them, one per layer
+        The width of the "negative" gate around 0, in the unit of the weights. Others have none.
     max_rate : float > 0
         Hz. An input of intensity x fires with probability min(1, 2·dt·max_rate·x) per step; the 2
         is the sources', so x = 1 means 2·max_rate.
@@ -63,14 +65,15 @@ class SleepConfig:
     n_steps: int
     alpha: Sequence[float]
     beta: Sequence[float]
-    inc: float
-    dec: float
+    inc: float | Sequence[float]
+    dec: float | Sequence[float]
     decay: float = 0.999
     gate: str = "logistic"
     max_rate: float = 239.515363
     dt: float = 0.001
     inhibition: float = 0.0
     currents: Sequence[float | ArrayLike] | None = None
+    gate_width: float | Sequence[float] = 0.001
 
     def __post_init__(self) -> None:
         def put(name: str, value: Any) -> None:
@@ -84,8 +87,9 @@ class SleepConfig:
                 "alpha and beta must have one number per layer each,"
                 f" got {len(self.alpha)} and {len(self.beta)}"
             )
-        put("inc", check_real("inc", self.inc, 0))
-        put("dec", check_real("dec", self.dec, 0))
+        for name in ("inc", "dec", "gate_width"):
+            values = _one_or_per_layer(name, getattr(self, name), len(self.alpha))
+            put(name, values)
         put("decay", check_real("decay", self.decay, 0, 1))
         check_choice("gate", self.gate, GATES)
         put("max_rate", check_real("max_rate", self.max_rate, 0, low_open=True))
@@ -101,6 +105,11 @@ class SleepConfig:
             b / a if a else float("inf") for a, b in zip(self.alpha, self.beta, strict=True)
         )
 
+    def in_layer(self, name: str, layer: int) -> float:
+        """The value of ``inc``, ``dec`` or ``gate_width`` in a layer (from 0)."""
+        value = getattr(self, name)
+        return float(value if isinstance(value, float) else value[layer])
+
     def layer_currents(self, layer: int, n: int, dtype: np.dtype[Any]) -> Array:
         """The current into each of the ``n`` neurons of a layer (from 0): (n,), of ``dtype``."""
         current = 0.0 if self.currents is None else self.currents[layer]
@@ -108,10 +117,12 @@ class SleepConfig:
 
     def check_in_dtype(self, dtype: np.dtype[Any]) -> None:
         """Raise ValueError for a constant that is infinite, or 0 by rounding, in ``dtype``."""
-        for name in ("inc", "dec", "decay", "inhibition"):
-            check_in_dtype(name, getattr(self, name), dtype)
-        for name in ("alpha", "beta"):
-            for layer, value in enumerate(getattr(self, name)):
+        for name in ("decay", "inhibition", "inc", "dec", "gate_width", "alpha", "beta"):
+            values = getattr(self, name)
+            if isinstance(values, float):
+                check_in_dtype(name, values, dtype)
+                continue
+            for layer, value in enumerate(values):
                 check_in_dtype(f"{name}[{layer}]", value, dtype)
         for layer, entry in enumerate(self.currents or ()):
             for value in np.ravel(entry).tolist():
@@ -133,6 +144,19 @@ class SleepConfig:
                     f"currents[{layer}] must be a number or have shape ({n},), one for each neuron"
                     f" of layer {layer + 1}, got shape {shape}"
                 )
+
+
+def _one_or_per_layer(name: str, value: Any, n_layers: int) -> float | tuple[float, ...]:
+    """A number for all layers, or one for each; a ``gate_width`` must be above 0."""
+    low_open = name == "gate_width"
+    if isinstance(value, (Real, str)) or not np.iterable(value):
+        return check_real(name, value, 0, low_open=low_open)
+    values = tuple(value)
+    if len(values) != n_layers:
+        raise ValueError(
+            f"{name} must be a number, or have one per layer, {n_layers}, got {len(values)}"
+        )
+    return tuple(check_real(f"{name}[{i}]", v, 0, low_open=low_open) for i, v in enumerate(values))
 
 
 def _numbers_per_layer(name: str, values: Iterable[float]) -> tuple[float, ...]:

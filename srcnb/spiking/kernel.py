@@ -56,7 +56,10 @@ SHORT_BLOCK = 32
 
 
 class LayerConstants(NamedTuple):
-    """What one layer needs of a SleepConfig, in the dtype of the weights (gate: an int)."""
+    """What one layer needs of a SleepConfig, in the dtype of the weights.
+
+    ``gate`` is an int, ``width`` a float64: the gate's, from which its steepness is made.
+    """
 
     alpha: float
     beta: float
@@ -65,6 +68,7 @@ class LayerConstants(NamedTuple):
     inc: float
     dec: float
     gate: int
+    width: float
 
 
 # error_model "numpy": Python's tests for divisions by zero, and no loop with one in it vectorizes
@@ -99,7 +103,7 @@ _Q = tuple(
 )
 _P0, _P1, _P2, _P3, _P4 = _P
 _Q0, _Q1, _Q2, _Q3, _Q4 = _Q
-_ONE, _HALF, _FIVE_HUNDRED = np.float32(1), np.float32(0.5), np.float32(500)
+_ONE, _HALF = np.float32(1), np.float32(0.5)
 _OVERFLOW = 700.0  # e^700 is still finite in float64
 
 
@@ -118,9 +122,9 @@ def _logistic(w):
     return 1 / (1 + np.exp(-w))
 
 
-def _negative(w):
-    """2 / (1 + e^(w/0.001)); for float32 by the rational tanh."""
-    return 2 / (1 + np.exp(min(w / 0.001, _OVERFLOW)))
+def _negative(w, width):
+    """2 / (1 + e^(w/width)); for float32 by the rational tanh."""
+    return 2 / (1 + np.exp(min(w / width, _OVERFLOW)))
 
 
 @overload(_logistic, jit_options={"fastmath": True, "error_model": "numpy"})
@@ -131,9 +135,9 @@ def _logistic_typed(w):
 
 
 @overload(_negative, jit_options={"fastmath": True, "error_model": "numpy"})
-def _negative_typed(w):
+def _negative_typed(w, width):
     if w == types.float32:
-        return lambda w: _ONE - _tanh32(_FIVE_HUNDRED * w)
+        return lambda w, width: _ONE - _tanh32(np.float32(0.5 / width) * w)
     return _negative
 
 
@@ -156,14 +160,14 @@ def _integrate(v: Any, impulse: Any, decay: Any, current: Any) -> Any:
 
 
 @njit(fastmath=True, error_model="numpy")
-def _add_gated(w: Array, amount: Any, gate: int) -> None:
+def _add_gated(w: Array, amount: Any, gate: int, width: float) -> None:
     """w += amount · g(w), in place."""
     if gate == LOGISTIC:
         for j in range(w.size):
             w[j] += amount * _logistic(w[j])
     elif gate == NEGATIVE:
         for j in range(w.size):
-            w[j] += amount * _negative(w[j])
+            w[j] += amount * _negative(w[j], width)
     else:
         for j in range(w.size):
             w[j] += amount
@@ -178,8 +182,8 @@ def _plasticity(
     gained = scratch[: active.size]
     for k in range(active.size):
         gained[k] = row[active[k]]
-    _add_gated(gained, constants.inc, constants.gate)
-    _add_gated(row, -constants.dec, constants.gate)
+    _add_gated(gained, constants.inc, constants.gate, constants.width)
+    _add_gated(row, -constants.dec, constants.gate, constants.width)
     for k in range(active.size):
         row[active[k]] = gained[k]
 
@@ -377,9 +381,10 @@ def run_block(
             beta=real(config.beta[layer]),
             decay=real(config.decay),
             inhibition=real(config.inhibition),
-            inc=real(config.inc),
-            dec=real(config.dec),
+            inc=real(config.in_layer("inc", layer)),
+            dec=real(config.in_layer("dec", layer)),
             gate=GATE_CODES[config.gate],
+            width=config.in_layer("gate_width", layer),
         )
         currents = config.layer_currents(layer, len(W), W.dtype)
         fired = np.zeros((len(below), len(W)), dtype=bool)

@@ -17,20 +17,20 @@ from srcnb.spiking.config import SleepConfig
 from srcnb.validation import Array
 
 
-def logistic(w: Array) -> Array:
-    """g(w) = 1 / (1 + e^-w), the replica's gate."""
+def logistic(w: Array, width: float = 0.001) -> Array:
+    """g(w) = 1 / (1 + e^-w), the replica's gate; it has no ``width``."""
     return np.asarray(1 / (1 + np.exp(-w)))
 
 
-def negative(w: Array) -> Array:
-    """g(w) = 2 / (1 + e^(w/0.001)), the paper's gate: 2 below zero, 1 at zero, 0 above."""
+def negative(w: Array, width: float = 0.001) -> Array:
+    """g(w) = 2 / (1 + e^(w/width)), the paper's gate (width 0.001): 2 below zero, 0 above."""
     # Large w overflow to e^… = inf and g = 0, as they should.
     with np.errstate(over="ignore"):
-        return np.asarray(2 / (1 + np.exp(w / w.dtype.type(0.001))))
+        return np.asarray(2 / (1 + np.exp(w / w.dtype.type(width))))
 
 
-def additive(w: Array) -> Array:
-    """g(w) = 1: every synapse moves by the same amount."""
+def additive(w: Array, width: float = 0.001) -> Array:
+    """g(w) = 1: every synapse moves by the same amount; it has no ``width``."""
     return np.ones_like(w)
 
 
@@ -57,13 +57,17 @@ def fire(v: Array, beta: Any) -> Array:
     return np.asarray(v >= beta)
 
 
-def plasticity(W: Array, s_pre: Array, s_post: Array, inc: float, dec: float, gate: str) -> None:
+def plasticity(
+    W: Array, s_pre: Array, s_post: Array, inc: float, dec: float, gate: str, width: float
+) -> None:
     """Hebb, in place: rows of neurons that fired; + inc·g(w) where pre fired, - dec·g(w) where not.
 
     The gate g is taken of the weight before the update.
     """
     rows = W[s_post]
-    W[s_post] = rows + np.where(s_pre, inc, -dec).astype(W.dtype) * GATE_FUNCTIONS[gate](rows)
+    W[s_post] = rows + np.where(s_pre, inc, -dec).astype(W.dtype) * GATE_FUNCTIONS[gate](
+        rows, width
+    )
 
 
 def reset(v: Array, s: Array) -> Array:
@@ -79,7 +83,8 @@ def step(W: Array, v: Array, s_pre: Array, layer: int, config: SleepConfig) -> t
         I = inhibit(I, real(config.inhibition))  # noqa: E741
     v = integrate(v, I, real(config.decay), config.layer_currents(layer, len(v), W.dtype))
     s = fire(v, real(config.beta[layer]))
-    plasticity(W, s_pre, s, config.inc, config.dec, config.gate)
+    inc, dec, width = (config.in_layer(name, layer) for name in ("inc", "dec", "gate_width"))
+    plasticity(W, s_pre, s, inc, dec, config.gate, width)
     return reset(v, s), s
 
 
