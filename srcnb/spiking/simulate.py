@@ -229,6 +229,17 @@ def simulate(
     return simulation.result()
 
 
+def check_network(net: object) -> None:
+    """Raise TypeError unless ``net`` is an MLP; scikit-learn's is told apart."""
+    check_instance(
+        "net",
+        net,
+        MLP,
+        "an srcnb.MLP (one of scikit-learn's is taken by"
+        " MLP.from_arrays([w.T for w in net.coefs_], net.intercepts_))",
+    )
+
+
 def sleep(
     net: MLP,
     sleep_input: AnyInput,
@@ -284,13 +295,7 @@ def sleep(
     SilentLayerWarning
         Once, if layers never fire, naming them and their θ = β/α.
     """
-    check_instance(
-        "net",
-        net,
-        MLP,
-        "an srcnb.MLP (one of scikit-learn's is taken by"
-        " MLP.from_arrays([w.T for w in net.coefs_], net.intercepts_))",
-    )
+    check_network(net)
     if (callback is None) != (every is None):
         raise ValueError(f"callback and every go together, got {callback=}, {every=}")
     if every is not None:
