@@ -288,8 +288,7 @@ def sleep(
         "net",
         net,
         MLP,
-        "an srcnb.MLP (one of scikit-learn's is taken by"
-        " MLP.from_arrays([w.T for w in net.coefs_], net.intercepts_))",
+        "an srcnb.MLP (srcnb.from_sklearn(net) makes one of scikit-learn's MLPClassifier)",
     )
     if (callback is None) != (every is None):
         raise ValueError(f"callback and every go together, got {callback=}, {every=}")
