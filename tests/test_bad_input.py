@@ -5,11 +5,15 @@ the values, with the parameter's name in the message. To add a case, add a value
 """
 
 import re
+import warnings
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.neural_network import MLPClassifier, MLPRegressor
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 import srcnb
 from srcnb import MLP, SleepConfig, datasets, metrics, own_data, presets, tasks
@@ -51,9 +55,19 @@ def without(values, *shapes):
 
 
 X, Y = np.random.default_rng(0).random((6, 4)), np.array([0, 1, 2, 0, 1, 2])
+
+
+def classifier(y=Y, kind=MLPClassifier, **options):
+    """An MLPClassifier of scikit-learn, as large as NET if it has three classes."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it has not converged
+        return kind(hidden_layer_sizes=(5,), max_iter=1, **options).fit(X, y)
+
+
 NET = MLP((4, 5, 3), dropout=0.2, random_state=0)
 CONFIG = SleepConfig(3, alpha=[1, 1], beta=[1, 1], inc=0.1, dec=0.1)
 WEIGHTS = [np.ones((5, 4)), np.ones((3, 5))]
+CLASSIFIER = classifier()
 DATA = Dataset("few", X, Y, X, Y, 3)
 CONSTANTS = SleepConstants("a test", 100, 0.1, 0.1, "logistic", (1, 1))
 SCHEDULE = SleepSchedule(CONSTANTS, srcnb.MeanInput, 3)
@@ -152,6 +166,25 @@ TABLE = [
         X=NO_MATRICES,
         y=NO_LABELS,
         masks=[3, "x", [], [np.ones((6, 4))], [np.ones((5, 5))], [None]],
+    ),
+    *lines(
+        "from_sklearn",
+        of(srcnb.from_sklearn, mlp=CLASSIFIER),
+        mlp=[*NO_LISTS, MLPClassifier, MLPClassifier(), NET, StandardScaler(), WEIGHTS]
+        + [make_pipeline(StandardScaler(), CLASSIFIER), classifier(kind=MLPRegressor)]
+        + [classifier(activation=name) for name in ("tanh", "logistic", "identity")]
+        + [classifier(Y > 5), classifier(np.eye(6, 3, dtype=int))],
+        output=["softmax", "relu"],
+        dropout=[*NO_REALS, -0.1, 1],
+        random_state=NO_RANDOM_STATES,
+    ),
+    *lines(
+        "to_sklearn",
+        of(srcnb.to_sklearn, net=NET, like=CLASSIFIER),
+        net=[*NO_LISTS, MLP, WEIGHTS, CLASSIFIER, MLP((4, 3)), MLP((4, 5, 2)), MLP((5, 5, 3))]
+        + [MLP((4, 5, 3), output="relu"), MLP((4, 5, 3), dropout=0.1, inverted_dropout=False)],
+        like=[*NO_LISTS, MLPClassifier, MLPClassifier(), NET, classifier(activation="tanh")]
+        + [make_pipeline(StandardScaler(), CLASSIFIER)],
     ),
     *lines("save", of(NET.save, "/nowhere/else.npz"), state=NO_BOOLS),
     *lines(
