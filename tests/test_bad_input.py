@@ -25,6 +25,7 @@ from srcnb.methods.regularization import ewc, si
 from srcnb.methods.rehearsal import rehearsal
 from srcnb.methods.src import src
 from srcnb.protocol import Protocol, SleepConstants, SleepSchedule
+from srcnb.spiking.scaling import FeatureScale
 
 ERRORS = (ValueError, TypeError, OverflowError, FileNotFoundError)
 
@@ -68,6 +69,8 @@ NET = MLP((4, 5, 3), dropout=0.2, random_state=0)
 CONFIG = SleepConfig(3, alpha=[1, 1], beta=[1, 1], inc=0.1, dec=0.1)
 WEIGHTS = [np.ones((5, 4)), np.ones((3, 5))]
 CLASSIFIER = classifier()
+SCALE = FeatureScale.of(X)
+NO_NETS = [None, "x", MLP, WEIGHTS, CLASSIFIER, object(), MLP((5, 5, 3))]
 DATA = Dataset("few", X, Y, X, Y, 3)
 CONSTANTS = SleepConstants("a test", 100, 0.1, 0.1, "logistic", (1, 1))
 SCHEDULE = SleepSchedule(CONSTANTS, srcnb.MeanInput, 3)
@@ -291,6 +294,17 @@ TABLE = [
         form=[*NO_CHOICES, "matlab"],
         percentile=[*NO_REALS, 0, -1, 101],
     ),
+    *lines(
+        "FeatureScale",
+        of(FeatureScale, lo=X[0], hi=X[0] + 1),
+        lo=[None, "x", 3, X, [NAN] * 4, [INF] * 4, ["a"] * 4, [1j] * 4, MASKED[0]],
+        hi=[None, "x", 3, X, [NAN] * 4, [INF] * 4, ["a"] * 4, [1j] * 4, MASKED[0], X[0] - 1]
+        + [X[0, :3], [1, 2], [-1] * 4],
+    ),
+    ("FeatureScale.of", FeatureScale.of, "X", without(NO_MATRICES, (6, 5)) + [np.zeros((0, 4))]),
+    ("FeatureScale.transform", SCALE.transform, "X", without(NO_MATRICES, (0, 4))),
+    ("FeatureScale.into", SCALE.into, "net", NO_NETS),
+    *lines("FeatureScale.back", of(SCALE.back, slept=NET, net=NET), slept=NO_NETS, net=NO_NETS),
     *lines(
         "Dataset",
         of(Dataset, name="few", X=X, y=Y, X_test=X, y_test=Y, n_classes=3),
