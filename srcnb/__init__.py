@@ -8,6 +8,7 @@ from srcnb._version import __version__
 from srcnb.backprop import Gradients
 from srcnb.low_rank import load
 from srcnb.mlp import MLP
+from srcnb.sklearn_mlp import from_sklearn, to_sklearn
 from srcnb.spiking.config import SleepConfig
 from srcnb.spiking.conversion import alpha_factors
 from srcnb.spiking.inputs import (
@@ -33,8 +34,10 @@ __all__ = [
     "SleepResult",
     "__version__",
     "alpha_factors",
+    "from_sklearn",
     "load",
     "poisson_spikes",
     "simulate",
     "sleep",
+    "to_sklearn",
 ]

@@ -126,10 +126,10 @@ class MLP:
     def from_arrays(
         cls: type[Network], weights: Any, biases: Any = None, **options: Any
     ) -> Network:
-        """A network with the given weights, copied: from scikit-learn, PyTorch or anywhere.
+        """A network with the given weights, copied: from PyTorch or anywhere.
 
         ``weights`` is a list of (n_l, n_{l-1}) arrays, all float32 or all float64 (scikit-learn's
-        ``coefs_`` are the transposes), ``biases`` a list of (n_l,) arrays or None; ``options`` are
+        go through srcnb.from_sklearn), ``biases`` a list of (n_l,) arrays or None; ``options`` are
         those of the constructor (output, dropout, …) that do not follow from the arrays.
         Raises TypeError for mixed dtypes and ValueError for shapes that do not chain or values
         that are not finite.

@@ -5,11 +5,15 @@ the values, with the parameter's name in the message. To add a case, add a value
 """
 
 import re
+import warnings
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.neural_network import MLPClassifier, MLPRegressor
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 import srcnb
 from srcnb import MLP, SleepConfig, datasets, metrics, own_data, presets, tasks
@@ -21,6 +25,7 @@ from srcnb.methods.regularization import ewc, si
 from srcnb.methods.rehearsal import rehearsal
 from srcnb.methods.src import src
 from srcnb.protocol import Protocol, SleepConstants, SleepSchedule
+from srcnb.spiking.scaling import FeatureScale
 
 ERRORS = (ValueError, TypeError, OverflowError, FileNotFoundError)
 
@@ -51,9 +56,21 @@ def without(values, *shapes):
 
 
 X, Y = np.random.default_rng(0).random((6, 4)), np.array([0, 1, 2, 0, 1, 2])
+
+
+def classifier(y=Y, kind=MLPClassifier, **options):
+    """An MLPClassifier of scikit-learn, as large as NET if it has three classes."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it has not converged
+        return kind(hidden_layer_sizes=(5,), max_iter=1, **options).fit(X, y)
+
+
 NET = MLP((4, 5, 3), dropout=0.2, random_state=0)
 CONFIG = SleepConfig(3, alpha=[1, 1], beta=[1, 1], inc=0.1, dec=0.1)
 WEIGHTS = [np.ones((5, 4)), np.ones((3, 5))]
+CLASSIFIER = classifier()
+SCALE = FeatureScale.of(X)
+NO_NETS = [None, "x", MLP, WEIGHTS, CLASSIFIER, object(), MLP((5, 5, 3))]
 DATA = Dataset("few", X, Y, X, Y, 3)
 CONSTANTS = SleepConstants("a test", 100, 0.1, 0.1, "logistic", (1, 1))
 SCHEDULE = SleepSchedule(CONSTANTS, srcnb.MeanInput, 3)
@@ -153,6 +170,25 @@ TABLE = [
         y=NO_LABELS,
         masks=[3, "x", [], [np.ones((6, 4))], [np.ones((5, 5))], [None]],
     ),
+    *lines(
+        "from_sklearn",
+        of(srcnb.from_sklearn, mlp=CLASSIFIER),
+        mlp=[*NO_LISTS, MLPClassifier, MLPClassifier(), NET, StandardScaler(), WEIGHTS]
+        + [make_pipeline(StandardScaler(), CLASSIFIER), classifier(kind=MLPRegressor)]
+        + [classifier(activation=name) for name in ("tanh", "logistic", "identity")]
+        + [classifier(Y > 5), classifier(np.eye(6, 3, dtype=int))],
+        output=["softmax", "relu"],
+        dropout=[*NO_REALS, -0.1, 1],
+        random_state=NO_RANDOM_STATES,
+    ),
+    *lines(
+        "to_sklearn",
+        of(srcnb.to_sklearn, net=NET, like=CLASSIFIER),
+        net=[*NO_LISTS, MLP, WEIGHTS, CLASSIFIER, MLP((4, 3)), MLP((4, 5, 2)), MLP((5, 5, 3))]
+        + [MLP((4, 5, 3), output="relu"), MLP((4, 5, 3), dropout=0.1, inverted_dropout=False)],
+        like=[*NO_LISTS, MLPClassifier, MLPClassifier(), NET, classifier(activation="tanh")]
+        + [make_pipeline(StandardScaler(), CLASSIFIER)],
+    ),
     *lines("save", of(NET.save, "/nowhere/else.npz"), state=NO_BOOLS),
     *lines(
         "SleepConfig",
@@ -160,8 +196,9 @@ TABLE = [
         n_steps=[*NO_INTS, -1],
         alpha=[*NO_LISTS, [], [1], [1, -1], [1, NAN], [1, "x"], [1, None], [1, INF], [1, True]],
         beta=[*NO_LISTS, [], [1], [1, -1], [1, NAN], [1, "x"], [1, None], [1, INF], [1, True]],
-        inc=[*NO_REALS, -0.1],
-        dec=[*NO_REALS, -0.1],
+        inc=[*without(NO_REALS, (2,)), -0.1, [1, -1], [1, NAN], [1] * 3],
+        dec=[*without(NO_REALS, (2,)), -0.1, [1, -1], [1, NAN], [1] * 3],
+        gate_width=[*without(NO_REALS, (2,)), 0, -1, [1, 0], [1, NAN], [1] * 3],
         decay=[*NO_REALS, -0.1, 1.1],
         gate=[*NO_CHOICES, "sigmoid"],
         max_rate=[*NO_REALS, 0, -1],
@@ -257,6 +294,17 @@ TABLE = [
         form=[*NO_CHOICES, "matlab"],
         percentile=[*NO_REALS, 0, -1, 101],
     ),
+    *lines(
+        "FeatureScale",
+        of(FeatureScale, lo=X[0], hi=X[0] + 1),
+        lo=[None, "x", 3, X, [NAN] * 4, [INF] * 4, ["a"] * 4, [1j] * 4, MASKED[0]],
+        hi=[None, "x", 3, X, [NAN] * 4, [INF] * 4, ["a"] * 4, [1j] * 4, MASKED[0], X[0] - 1]
+        + [X[0, :3], [1, 2], [-1] * 4],
+    ),
+    ("FeatureScale.of", FeatureScale.of, "X", without(NO_MATRICES, (6, 5)) + [np.zeros((0, 4))]),
+    ("FeatureScale.transform", SCALE.transform, "X", without(NO_MATRICES, (0, 4))),
+    ("FeatureScale.into", SCALE.into, "net", NO_NETS),
+    *lines("FeatureScale.back", of(SCALE.back, slept=NET, net=NET), slept=NO_NETS, net=NO_NETS),
     *lines(
         "Dataset",
         of(Dataset, name="few", X=X, y=Y, X_test=X, y_test=Y, n_classes=3),

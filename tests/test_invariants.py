@@ -10,10 +10,10 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "srcnb"
 # Each module imports only from those before it.
 ORDER = (
-    *("_version", "validation", "io", "backprop", "sgd", "mlp", "low_rank", "datasets"),
-    *("own_data", "tasks", "spiking.config", "spiking.inputs", "spiking.reference"),
+    *("_version", "validation", "io", "backprop", "sgd", "mlp", "low_rank", "sklearn_mlp"),
+    *("datasets", "own_data", "tasks", "spiking.config", "spiking.inputs", "spiking.reference"),
     *("spiking.threads", "spiking.events", "spiking.kernel", "spiking.simulate"),
-    *("spiking.conversion", "spiking", "protocol", "presets", "methods.base"),
+    *("spiking.conversion", "spiking.scaling", "spiking", "protocol", "presets", "methods.base"),
     *("methods.baselines", "methods.src", "methods.rehearsal", "methods.icarl"),
     *("methods.regularization", "methods.merging", "methods", "metrics", "plotting"),
     *("experiments.cells", "experiments.tables", "experiments.folder", "experiments.runner"),

@@ -273,6 +273,13 @@ def test_bad_sleep_inputs(sleep_input, error, message):
         srcnb.sleep(small_net(), sleep_input, small_config())
 
 
+def test_a_classifier_of_scikit_learn_is_told_what_to_do():
+    from sklearn.neural_network import MLPClassifier
+
+    with pytest.raises(TypeError, match=r"net must be an srcnb.MLP \(srcnb.from_sklearn\(net\) .*"):
+        srcnb.sleep(MLPClassifier(), np.zeros(20), small_config())
+
+
 def test_bad_random_state_and_layers():
     with pytest.raises(ValueError, match="random_state.*-1"):
         srcnb.sleep(small_net(), np.zeros(20), small_config(), random_state=-1)

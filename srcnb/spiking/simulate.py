@@ -235,8 +235,7 @@ def check_network(net: object) -> None:
         "net",
         net,
         MLP,
-        "an srcnb.MLP (one of scikit-learn's is taken by"
-        " MLP.from_arrays([w.T for w in net.coefs_], net.intercepts_))",
+        "an srcnb.MLP (srcnb.from_sklearn(net) makes one of scikit-learn's MLPClassifier)",
     )
 
 
