@@ -9,6 +9,7 @@ from srcnb.backprop import Gradients
 from srcnb.low_rank import load
 from srcnb.mlp import MLP
 from srcnb.sklearn_mlp import from_sklearn, to_sklearn
+from srcnb.spiking.calibrate import RateWarning, SleepTargets, calibrate
 from srcnb.spiking.config import SleepConfig
 from srcnb.spiking.conversion import alpha_factors
 from srcnb.spiking.inputs import (
@@ -26,14 +27,17 @@ __all__ = [
     "Gradients",
     "MeanInput",
     "PatchInput",
+    "RateWarning",
     "SampleInput",
     "SegmentInput",
     "SilentLayerWarning",
     "SleepConfig",
     "SleepInput",
     "SleepResult",
+    "SleepTargets",
     "__version__",
     "alpha_factors",
+    "calibrate",
     "from_sklearn",
     "load",
     "poisson_spikes",

@@ -1,7 +1,8 @@
 """What the sleeping network sees: the sleep input x_t in [0, 1], then Poisson spikes.
 
 A sleep input has two methods: ``update(X)`` after each task, and ``draw(n_steps, rng)``, the
-intensities of the next ``n_steps`` steps. What MeanInput, PatchInput and SegmentInput keep across
+intensities of the next ``n_steps`` steps. Those here also have a ``share``, the share of the features
+that a step keeps on average, by which ``calibrate`` knows how bright an awake input is. What MeanInput, PatchInput and SegmentInput keep across
 tasks is a running sum, never samples. Each step takes the same number of draws from ``rng`` in the
 same order, so that a sleep does not depend on the lengths of the blocks in which it is drawn.
 """
@@ -41,6 +42,8 @@ class MeanInput:
 
     Keeps a running sum of shape (n_0,) and a count.
     """
+
+    share = 1.0
 
     def __init__(self) -> None:
         self._sum: Array | None = None
@@ -94,6 +97,7 @@ class PatchInput(MeanInput):
         self.size = check_int("size", size, low=1)
         if self.size > min(self.shape):
             raise ValueError(f"size must be at most {min(self.shape)}, got {size}")
+        self.share = self.size**2 / (self.shape[0] * self.shape[1])
 
     def _check_n_inputs(self, n_inputs: int) -> None:
         if n_inputs != self.shape[0] * self.shape[1]:
@@ -125,6 +129,7 @@ class SegmentInput(MeanInput):
             raise ValueError(
                 f"size must be at most the number of features, {n_inputs}, got {self.size}"
             )
+        self.share = self.size / n_inputs
 
     def draw(self, n_steps: int, rng: np.random.Generator) -> Array:
         """Intensities of the next steps, (n_steps, n_0) in [0, 1]; one draw per step."""
@@ -148,7 +153,7 @@ class SampleInput:
 
     def __init__(self, n_samples: int = 10, keep: float = 0.25) -> None:
         self.n_samples = check_int("n_samples", n_samples, low=1)
-        self.keep = check_real("keep", keep, 0, 1)
+        self.keep = self.share = check_real("keep", keep, 0, 1)
         self._X: Array | None = None
 
     def update(self, X: ArrayLike) -> None:
