@@ -1,4 +1,4 @@
-"""calibrate: rates that meet their targets, currents that stand for biases, plasticity by budget."""
+"""calibrate: rates that meet their targets, currents in place of biases, plasticity by budget."""
 
 from dataclasses import replace
 

@@ -208,7 +208,7 @@ def _max_rate(x: Array, target: float, dt: float) -> float:
         middle = (low + high) / 2
         enough = np.minimum(middle * active, 1).mean() >= target
         low, high = (low, middle) if enough else (middle, high)
-    return high / (2 * dt)
+    return float(high / (2 * dt))
 
 
 def _rate_per_activation(spikes: Array, activations: Array) -> float:

@@ -1,10 +1,11 @@
 """What the sleeping network sees: the sleep input x_t in [0, 1], then Poisson spikes.
 
 A sleep input has two methods: ``update(X)`` after each task, and ``draw(n_steps, rng)``, the
-intensities of the next ``n_steps`` steps. Those here also have a ``share``, the share of the features
-that a step keeps on average, by which ``calibrate`` knows how bright an awake input is. What MeanInput, PatchInput and SegmentInput keep across
-tasks is a running sum, never samples. Each step takes the same number of draws from ``rng`` in the
-same order, so that a sleep does not depend on the lengths of the blocks in which it is drawn.
+intensities of the next ``n_steps`` steps. Those here also have a ``share``, the share of the
+features that a step keeps on average, which tells ``calibrate`` how bright an awake input is. What
+MeanInput, PatchInput and SegmentInput keep across tasks is a running sum, never samples. Each step
+takes the same number of draws from ``rng`` in the same order, so that a sleep does not depend on
+the lengths of the blocks in which it is drawn.
 """
 
 from collections.abc import Iterable, Iterator
