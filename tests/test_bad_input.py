@@ -167,6 +167,7 @@ TABLE = [
         max_rate=[*NO_REALS, 0, -1],
         dt=[*NO_REALS, 0, -1],
         inhibition=[*NO_REALS, -1],
+        targets=[3, "x", [], [1], [1, 0], [1, -1], [1, NAN], [1, "x"], [1, True], [1, INF]],
         currents=[3, "x", [], [1], [1, NAN], [1, "x"], [1, [[1]]], [1, [NAN]], [None, None]],
     ),
     *lines(

@@ -355,7 +355,7 @@ def test_overflow_is_found_during_a_sleep():
     assert sum(drawn) <= 100
 
 
-def test_simulate_has_no_network_and_shows_a_row_per_layer():
+def test_simulate_has_no_network_and_gives_rates():
     weights = random_network((20, 30, 5), 0, np.float64)
     spikes = np.zeros((200, 20))
     spikes[::4, :10] = 1
@@ -363,15 +363,8 @@ def test_simulate_has_no_network_and_shows_a_row_per_layer():
     assert result.net is None
     # Half of the inputs fire in every fourth step of 2 ms: 125 Hz, 62.5 on average.
     assert result.rates[0] == pytest.approx(62.5)
-    head, columns, *rows = str(result).splitlines()
-    assert head == "200 steps of 0.002 s" and columns.split()[:2] == ["layer", "neurons"]
-    assert rows[0].split() == ["0", "20", "50.0", "62.5", "–"]
-    for layer, row in enumerate(rows[1:], 1):
-        count = result.spike_counts[layer]
-        fired = f"{100 * np.mean(count > 0):.1f}"
-        rate = f"{count.mean() / 0.4:.3g}"
-        assert row.split() == [str(layer), str(len(count)), fired, rate, "0.7"]
-    assert len(rows) == 3
+    for layer, count in enumerate(result.spike_counts):
+        assert result.rates[layer] == pytest.approx(count.mean() / 0.4)
 
 
 @pytest.mark.parametrize("engine", ["numba", "reference"])

@@ -1,9 +1,8 @@
 """``srcnb.simulate``, the pure function: weights and input spikes in, new weights out; and
 ``srcnb.sleep`` on top of it: a network and a sleep input in, the slept network out."""
 
-import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from importlib import import_module
 from typing import Any
 
@@ -12,6 +11,7 @@ import numpy as np
 from srcnb.mlp import MLP
 from srcnb.spiking.config import SleepConfig
 from srcnb.spiking.inputs import AnyInput, draw_spikes, input_blocks
+from srcnb.spiking.report import Change, SleepResult, warn_of
 from srcnb.validation import (
     Array,
     ArrayLike,
@@ -32,49 +32,6 @@ ENGINES = {"numba": "srcnb.spiking.kernel", "reference": "srcnb.spiking.referenc
 BLOCK_STEPS = 1024
 # Blocks between two checks for weights that overflowed: a check reads all the weights.
 BLOCKS_PER_CHECK = 4
-
-
-class SilentLayerWarning(UserWarning):
-    """A layer never fired during a sleep, so that nothing could change in it."""
-
-
-@dataclass(frozen=True, eq=False)
-class SleepResult:
-    """What ``simulate`` and ``sleep`` return; ``print(result)`` shows a row per layer.
-
-    Attributes
-    ----------
-    weights : list over layers 1 … L of (n_l, n_{l-1}) arrays, after the last step
-    membranes : list over layers 1 … L of (n_l,) arrays, after the last step
-    spike_counts : list over layers 0 … L of (n_l,) int64 arrays
-    spikes : list over layers 0 … L of bool (n_steps, n_l) arrays, or None if not recorded
-    config : SleepConfig
-    net : MLP, the slept network; None from ``simulate``, which knows of no network
-    """
-
-    weights: list[Array]
-    membranes: list[Array]
-    spike_counts: list[Array]
-    spikes: list[Array] | None
-    config: SleepConfig
-    net: MLP | None = None
-
-    @property
-    def rates(self) -> Array:
-        """Mean firing rate of layers 0 … L in Hz, (L + 1,) float64."""
-        seconds = max(self.config.n_steps, 1) * self.config.dt
-        return np.array([count.mean() / seconds for count in self.spike_counts])
-
-    def __str__(self) -> str:
-        lines = [f"{self.config.n_steps} steps of {self.config.dt:g} s"]
-        lines.append("layer  neurons  fired (%)  mean rate (Hz)        θ")
-        thetas = ["–", *(f"{theta:.4g}" for theta in self.config.theta)]
-        for layer, (count, rate, theta) in enumerate(
-            zip(self.spike_counts, self.rates, thetas, strict=True)
-        ):
-            fired = 100 * np.mean(count > 0)
-            lines.append(f"{layer:5}  {len(count):7}  {fired:9.1f}  {rate:14.3g}  {theta:>7}")
-        return "\n".join(lines)
 
 
 class Simulation:
@@ -113,13 +70,15 @@ class Simulation:
                     f"membranes must have lengths {sizes}, got {[len(v) for v in membranes]}"
                 )
         self.config = config
+        self.n_steps = 0  # so far
         self.weights = [w.copy() for w in weights]
         self.membranes = [v.copy() for v in membranes]
         self.n_inputs = weights[0].shape[1]
         self.spike_counts = [np.zeros(n, dtype=np.int64) for n in (self.n_inputs, *sizes)]
         self.block_steps = check_int("block_steps", block_steps, low=1)
+        self._before = weights
         self._recorded: list[list[Array]] | None = [] if record else None
-        self._run_block = import_module(ENGINES[engine]).run_block
+        self._engine = import_module(ENGINES[engine])
         self._n_blocks = 0
 
     def advance(self, input_spikes: Array) -> None:
@@ -128,27 +87,47 @@ class Simulation:
         with np.errstate(over="ignore", invalid="ignore"):
             for start in range(0, len(input_spikes), self.block_steps):
                 block = input_spikes[start : start + self.block_steps]
-                spikes = [block, *self._run_block(self.weights, self.membranes, block, self.config)]
+                fired = self._engine.run_block(self.weights, self.membranes, block, self.config)
+                spikes = [block, *fired]
                 for count, s in zip(self.spike_counts, spikes, strict=True):
                     _add_counts(count, s)
                 if self._recorded is not None:
                     self._recorded.append(spikes)
+                self.n_steps += len(block)
                 self._n_blocks += 1
                 if self._n_blocks % BLOCKS_PER_CHECK == 0:
                     self._check_overflow()
 
     def result(self) -> SleepResult:
         """The SleepResult after the steps so far."""
-        self._check_overflow()
+        with np.errstate(over="ignore", invalid="ignore"):
+            sums = [self._sum_changes(layer) for layer in range(len(self.weights))]
+        # If these are finite the weights are, which need not be read once more.
+        self._check_overflow(weights=not np.isfinite(sums).all())
         spikes = None
         if self._recorded is not None:
             empty = [np.zeros((0, len(count)), dtype=bool) for count in self.spike_counts]
             spikes = [np.concatenate(s) for s in zip(*[empty, *self._recorded], strict=True)]
-        return SleepResult(self.weights, self.membranes, self.spike_counts, spikes, self.config)
+        return SleepResult(
+            self.weights,
+            self.membranes,
+            self.spike_counts,
+            spikes,
+            self.config,
+            self.n_steps,
+            [Change.from_sums(s, W.size) for s, W in zip(sums, self.weights, strict=True)],
+        )
 
-    def _check_overflow(self) -> None:
+    def _sum_changes(self, layer: int) -> Array:
+        """The (6,) sums of a layer (from 0) for its Change; zeros if no weight can have moved."""
+        count, W = self.spike_counts[layer + 1], self.weights[layer]
+        if not count.any() or not any(self.config.in_layer(name, layer) for name in ("inc", "dec")):
+            return np.zeros(6)
+        return np.asarray(self._engine.sum_changes(self._before[layer], W, count))
+
+    def _check_overflow(self, weights: bool = True) -> None:
         for layer, (W, v) in enumerate(zip(self.weights, self.membranes, strict=True), 1):
-            for what, array in (("weights", W), ("membranes", v)):
+            for what, array in (("weights", W), ("membranes", v))[not weights :]:
                 # The sum is the fast check; large but finite values may overflow it.
                 with np.errstate(over="ignore", invalid="ignore"):
                     if np.isfinite(array.sum()) or np.isfinite(array).all():
@@ -282,7 +261,9 @@ def sleep(
     Warns
     -----
     SilentLayerWarning
-        Once, if layers never fire, naming them and their θ = β/α.
+        Once, if layers never fire, naming them and their θ = β/α; not of layers with α = 0.
+    NoChangeWarning
+        If layers fired and no weight changed.
     """
     check_instance(
         "net",
@@ -313,22 +294,5 @@ def sleep(
                 callback(done, net.with_weights([w.copy() for w in simulation.weights]))
         simulation.advance(spikes)
     result = simulation.result()
-    _warn_of_silent_layers(result)
+    warn_of(result)
     return replace(result, net=net.with_weights(result.weights))
-
-
-def _warn_of_silent_layers(result: SleepResult) -> None:
-    silent = [
-        f"layer {layer} (θ = {theta:.4g})"
-        for layer, (theta, count) in enumerate(
-            zip(result.config.theta, result.spike_counts[1:], strict=True), 1
-        )
-        if not count.any()
-    ]
-    if silent and result.config.n_steps:
-        warnings.warn(
-            f"never fired in {result.config.n_steps} steps of sleep: {', '.join(silent)};"
-            " lower β, or raise α or max_rate",
-            SilentLayerWarning,
-            stacklevel=3,
-        )
