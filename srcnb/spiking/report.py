@@ -3,7 +3,7 @@
 The limits below were measured on digits, MNIST and Fashion-MNIST: sleeps that bring old classes
 back (README's constants and both presets), and README's with inc and dec times 0.001 … 100 and β
 times 0.01 … 100. They are of what can be seen in the weights and spikes; what a network still knows
-only labelled data can say.
+only labelled data can say, such as those that ``srcnb.sleep`` takes as ``validate``.
 """
 
 import warnings
@@ -82,8 +82,9 @@ class SleepResult:
     spike_counts : list over layers 0 … L of (n_l,) int64 arrays
     spikes : list over layers 0 … L of bool (n_steps, n_l) arrays, or None if not recorded
     config : SleepConfig
-    n_steps : int, steps that were run
+    n_steps : int, steps that led to these weights: ``config.n_steps``, or fewer if it was stopped
     changes : list over layers 1 … L of Change, how far the weights moved
+    stopped : str, why and at which step the sleep was stopped; None if it was not
     net : MLP, the slept network; None from ``simulate``, which knows of no network
     """
 
@@ -94,6 +95,7 @@ class SleepResult:
     config: SleepConfig
     n_steps: int
     changes: list[Change]
+    stopped: str | None = None
     net: MLP | None = None
 
     @property
@@ -107,6 +109,7 @@ class SleepResult:
             [
                 f"{self.n_steps} steps of {self.config.dt:g} s",
                 *_table(self),
+                *([self.stopped] if self.stopped else []),
                 *remarks(self),
             ]
         )
@@ -157,7 +160,7 @@ def warn_of(result: SleepResult) -> None:
         and all(change.relative < UNCHANGED for change in result.changes)
         and (fired or not silent)  # else that is why, and it has been said
     ):
-        why = "print(result) shows the rates and how far the weights moved"
+        why = result.stopped or "print(result) shows the rates and how far the weights moved"
         warnings.warn(f"this sleep changed no weight: {why}", NoChangeWarning, stacklevel=3)
 
 
