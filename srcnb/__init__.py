@@ -20,12 +20,15 @@ from srcnb.spiking.inputs import (
     SleepInput,
     poisson_spikes,
 )
-from srcnb.spiking.simulate import SilentLayerWarning, SleepResult, simulate, sleep
+from srcnb.spiking.report import Change, NoChangeWarning, SilentLayerWarning, SleepResult
+from srcnb.spiking.simulate import simulate, sleep
 
 __all__ = [
     "MLP",
+    "Change",
     "Gradients",
     "MeanInput",
+    "NoChangeWarning",
     "PatchInput",
     "RateWarning",
     "SampleInput",

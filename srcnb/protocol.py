@@ -12,7 +12,8 @@ from srcnb.mlp import MLP
 from srcnb.spiking.config import GATES, SleepConfig
 from srcnb.spiking.conversion import FORMS, alpha_factors
 from srcnb.spiking.inputs import SleepInput
-from srcnb.spiking.simulate import SleepResult, sleep
+from srcnb.spiking.report import SleepResult
+from srcnb.spiking.simulate import sleep
 from srcnb.tasks import Task
 from srcnb.validation import (
     Array,

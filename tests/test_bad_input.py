@@ -204,6 +204,7 @@ TABLE = [
         max_rate=[*NO_REALS, 0, -1],
         dt=[*NO_REALS, 0, -1],
         inhibition=[*NO_REALS, -1],
+        targets=[3, "x", [], [1], [1, 0], [1, -1], [1, NAN], [1, "x"], [1, True], [1, INF]],
         currents=[3, "x", [], [1], [1, NAN], [1, "x"], [1, [[1]]], [1, [NAN]], [None, None]],
     ),
     *lines(
@@ -284,7 +285,23 @@ TABLE = [
         record=NO_BOOLS,
         every=[3],
         callback=[print],
+        max_drop=[0.1],
+        validate=[3, "x", [], X, (X,), (X, Y, Y), (X[:5], Y), (X[:0], Y[:0]), {"X": X, "y": Y}]
+        + [(bad, Y) for bad in without(NO_MATRICES, (0, 4))]
+        + [(X, bad) for bad in NO_LABELS],
         block_steps=[*NO_INTS, 0, -1],
+    ),
+    (
+        "sleep-max_drop-of-validate",
+        lambda v: srcnb.sleep(NET, np.full(4, 0.1), CONFIG, validate=(X, Y), max_drop=v),
+        "max_drop",
+        [*NO_REALS[1:], -0.1, 1.1],
+    ),
+    (
+        "sleep-every-of-validate",
+        lambda v: srcnb.sleep(NET, np.full(4, 0.1), CONFIG, validate=(X, Y), every=v),
+        "every",
+        [*NO_INTS[1:], 0, -1],
     ),
     *lines(
         "alpha_factors",

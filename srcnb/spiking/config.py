@@ -44,6 +44,9 @@ class SleepConfig:
         (the paper, with 0.001: only negative synapses are plastic), or 1.
     gate_width : float > 0, or sequence of L of them, one per layer
         The width of the "negative" gate around 0, in the unit of the weights. Others have none.
+    targets : sequence of L, each a float > 0 or None; or None
+        Hz: the mean rate that each layer is meant to have, which ``print(result)`` shows beside
+        the one it had. It changes nothing. None: no target, or a layer that is meant to be silent.
     max_rate : float > 0
         Hz. An input of intensity x fires with probability min(1, 2·dt·max_rate·x) per step; the 2
         is the sources', so x = 1 means 2·max_rate.
@@ -74,6 +77,7 @@ class SleepConfig:
     inhibition: float = 0.0
     currents: Sequence[float | ArrayLike] | None = None
     gate_width: float | Sequence[float] = 0.001
+    targets: Sequence[float | None] | None = None
 
     def __post_init__(self) -> None:
         def put(name: str, value: Any) -> None:
@@ -97,6 +101,8 @@ class SleepConfig:
         put("inhibition", check_real("inhibition", self.inhibition, 0))
         if self.currents is not None:
             put("currents", _currents(self.currents, len(self.alpha)))
+        if self.targets is not None:
+            put("targets", _targets(self.targets, len(self.alpha)))
 
     @property
     def theta(self) -> tuple[float, ...]:
@@ -178,5 +184,16 @@ def _currents(currents: Any, n_layers: int) -> tuple[float | tuple[float, ...], 
         check_real(f"currents[{i}]", entry)
         if isinstance(entry, Real)
         else tuple(check_array(f"currents[{i}]", entry, 1, np.float64).tolist())
+        for i, entry in enumerate(entries)
+    )
+
+
+def _targets(targets: Any, n_layers: int) -> tuple[float | None, ...]:
+    """A rate above 0, or None, for each layer."""
+    entries = check_list("targets", targets)
+    if len(entries) != n_layers:
+        raise ValueError(f"targets must have one entry per layer, {n_layers}, got {len(entries)}")
+    return tuple(
+        None if entry is None else check_real(f"targets[{i}]", entry, 0, low_open=True)
         for i, entry in enumerate(entries)
     )

@@ -40,6 +40,7 @@ import numpy as np
 from numba import njit, prange, types
 from numba.extending import overload
 
+from srcnb.spiking.changes import sum_changes as sum_changes  # the engine's, as run_block is
 from srcnb.spiking.config import GATES, SleepConfig
 from srcnb.spiking.events import list_events
 from srcnb.spiking.threads import compiled, using_threads

@@ -103,3 +103,19 @@ def run_block(
             membranes[layer][:], s = step(W, membranes[layer], s, layer, config)
             spikes[layer][t] = s
     return spikes
+
+
+def sum_changes(before: Array, after: Array, counts: Array) -> Array:
+    """What a report of a sleep is made of: sums over d, how far each weight of a layer moved.
+
+    Σw², Σd², Σ of d > 0, Σ of d < 0, and how many d are > 0 and < 0; (6,) float64. ``before`` and
+    ``after``, both (n_post, n_pre), are w and w + d; ``counts`` (n_post,) says how often each
+    neuron fired: only where one did can d be other than 0.
+    """
+    sums = np.zeros(6)
+    for w, v in zip(before, after, strict=True):  # a row at a time: nothing large is made
+        w = w.astype(np.float64)
+        d = v - w
+        grew, shrank = d[d > 0], d[d < 0]
+        sums += (w @ w, d @ d, grew.sum(), shrank.sum(), len(grew), len(shrank))
+    return sums
