@@ -56,6 +56,8 @@ def test_rates_per_layer_and_a_silent_output():
     targets = SleepTargets(n_steps=300, input_rate=0.1, rates=(0.1, 0.02), gate="additive")
     config = calibrate(net, sleep_input(), targets, random_state=0)
     rates = [s.mean() for s in measured(net, config, sleep_input())]
+    assert config.targets[2] is None
+    np.testing.assert_allclose(config.targets[:2], np.array(rates[1:3]) / config.dt, rtol=0.25)
     assert rates[1] > 3 * rates[2] > 0 and rates[3] == 0
     assert config.theta[2] == np.inf and config.inc[2] == config.dec[2] == 0
     slept = srcnb.sleep(net, sleep_input(), config, 0).net

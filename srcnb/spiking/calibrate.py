@@ -155,6 +155,7 @@ def calibrate(
     theta: list[float] = []
     currents: list[float | Array] = []
     fired: list[float] = []
+    in_hz: list[float | None] = []
     short = []
     for layer, (W, target) in enumerate(zip(net.weights, rates, strict=True)):
         current: float | Array = 0.0
@@ -164,12 +165,15 @@ def calibrate(
         if target is None:
             theta.append(np.inf)
             fired.append(0.0)
+            in_hz.append(None)
             continue
         chosen, rate, spikes = _threshold(W, current, spikes, target, base)
         if rate < TOLERANCE * target:
             short.append(f"layer {layer + 1} ({rate:.2g} per step in place of {target:.2g})")
         theta.append(chosen)
         fired.append(rate)
+        # Of the whole layer, as SleepResult.rates are.
+        in_hz.append(float(spikes.mean()) / base.dt or None)
     if short:
         warnings.warn(f"cannot fire as often as asked for: {', '.join(short)}", RateWarning, 2)
     medians = [float(np.median(np.abs(W))) for W in net.weights]
@@ -187,6 +191,7 @@ def calibrate(
         gate_width=[targets.gate_width * m or 1.0 for m in medians],
         max_rate=max_rate,
         currents=None if net.biases is None else currents,
+        targets=in_hz,
     )
 
 
