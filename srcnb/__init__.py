@@ -8,6 +8,7 @@ from srcnb._version import __version__
 from srcnb.backprop import Gradients
 from srcnb.low_rank import load
 from srcnb.mlp import MLP
+from srcnb.output import homeostasis
 from srcnb.spiking.config import SleepConfig
 from srcnb.spiking.conversion import alpha_factors
 from srcnb.spiking.inputs import (
@@ -33,6 +34,7 @@ __all__ = [
     "SleepResult",
     "__version__",
     "alpha_factors",
+    "homeostasis",
     "load",
     "poisson_spikes",
     "simulate",
