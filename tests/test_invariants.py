@@ -16,7 +16,7 @@ ORDER = (
     *("spiking.conversion", "spiking", "output", "protocol", "presets", "methods.base"),
     *("methods.baselines", "methods.controls", "methods.src", "methods.rehearsal"),
     *("methods.icarl", "methods.regularization", "methods.merging", "methods.rivals"),
-    *("methods", "metrics", "plotting"),
+    *("methods.lwf", "methods", "metrics", "plotting"),
     *("experiments.cells", "experiments.tables", "experiments.folder", "experiments.runner"),
     *("experiments.estimate", "experiments.class_incremental", "experiments.comparison"),
     *("experiments.cross_modal", "experiments.features", "experiments.memory"),
