@@ -26,15 +26,19 @@ def rng():
 def test_homeostasis_at_prediction_measures_a_copy(sequence, protocol):
     """The network of "sequential", corrected by the current task's samples for all classes seen."""
     random_state = rng()
+    X = np.concatenate([task.X_test for task in sequence])
     plain = sequential(sequence, protocol, 0)
     for stage, phase, model in controls.homeostasis(sequence, protocol, 0, keep=0.6):
         _, _, net = next(plain)
         task = sequence[stage - 1]
         expected = homeostasis(net, task.X, range(2 * stage), 0.6, random_state=random_state)
         assert phase == "train"
-        for w, v in zip(model.weights, expected.weights, strict=True):
+        for w, v in zip(model.corrected.weights, expected.weights, strict=True):
             np.testing.assert_array_equal(w, v)
-        assert (model.weights[-1] != net.weights[-1]).any()
+        for w, v in zip(model.net.weights, net.weights, strict=True):
+            np.testing.assert_array_equal(w, v)
+        np.testing.assert_array_equal(model.predict(X), expected.predict(X))
+    assert (model.predict(X) != net.predict(X)).any()
 
 
 def test_homeostasis_in_the_weights_trains_on_from_there(sequence, protocol):

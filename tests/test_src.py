@@ -41,7 +41,9 @@ def test_homeostasis_at_prediction_leaves_the_run_alone(sequence, protocol):
     ):
         assert when == [stage, phase]
         expected = homeostasis(net, sequence[stage - 1].X, range(2 * stage), 0.4, random_state=rng)
-        for w, v in zip(model.weights, expected.weights, strict=True):
+        for w, v in zip(model.corrected.weights, expected.weights, strict=True):
+            np.testing.assert_array_equal(w, v)
+        for w, v in zip(model.net.weights, net.weights, strict=True):
             np.testing.assert_array_equal(w, v)
 
 

@@ -16,11 +16,29 @@ from srcnb.methods.base import Checkpoint, Learner, train_and_sleep
 from srcnb.mlp import MLP
 from srcnb.protocol import Protocol
 from srcnb.tasks import Task
-from srcnb.validation import Array, check_bool, check_choice, check_real
+from srcnb.validation import Array, ArrayLike, check_bool, check_choice, check_real
 
 AT = ("prediction", "weights")
 KEEP = {False: 0.25, True: 0.25}
 OFFSET = 1.0
+
+
+class Corrected:
+    """A network whose predictions are those of a corrected copy.
+
+    Attributes
+    ----------
+    net : MLP, as it is: what trains and sleeps on, and what is kept in files
+    corrected : MLP, the copy
+    """
+
+    def __init__(self, net: MLP, corrected: MLP) -> None:
+        self.net = net
+        self.corrected = corrected
+
+    def predict(self, X: ArrayLike) -> Array:
+        """The corrected network's prediction for each row of ``X`` (n, n_0): (n,) int64."""
+        return self.corrected.predict(X)
 
 
 class Homeostatic(Learner):
@@ -57,9 +75,9 @@ class Homeostatic(Learner):
         """The corrected network where the correction is kept, else ``net`` itself."""
         return self._corrected(net) if self.at == "weights" else net
 
-    def model(self, net: MLP) -> MLP:
-        """The corrected network; where the correction is kept ``net``, as it is."""
-        return self._corrected(net) if self.at == "prediction" else net
+    def model(self, net: MLP) -> MLP | Corrected:
+        """``net`` with the predictions of a corrected copy, unless the correction is kept."""
+        return Corrected(net, self._corrected(net)) if self.at == "prediction" else net
 
     def _corrected(self, net: MLP) -> MLP:
         return output.homeostasis(net, self.X, self.classes, self.keep, random_state=self.rng)
