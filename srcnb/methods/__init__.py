@@ -44,8 +44,10 @@ METHODS: dict[str, Method] = {
     "si+src": partial(regularization.si, sleeps=True),
     "homeostasis": controls.homeostasis,
     "homeostasis-weights": partial(controls.homeostasis, at="weights"),
-    "src+homeostasis": partial(src.src, homeostasis=controls.KEEP[True]),
-    "src+homeostasis-weights": partial(src.src, homeostasis=controls.KEEP[True], at="weights"),
+    "src+homeostasis": partial(src.src, homeostasis=controls.KEEP),
+    "src+homeostasis-weights": partial(
+        src.src, homeostasis=controls.KEEP_IN_SLEPT_WEIGHTS, at="weights"
+    ),
     "offset": controls.offset,
     "own-classes": controls.own_classes,
     "lwf": lwf.lwf,

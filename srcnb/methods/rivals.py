@@ -20,9 +20,11 @@ from srcnb.validation import Array, ArrayLike, check_array, check_choice, check_
 
 # What φ, the features of a classifier, may be: see nearest_mean.
 ON = ("input", "hidden", "frozen")
-SHRINKAGE = {"input": 0.1, "hidden": 0.1, "frozen": 0.1}
-PENALTY = 1e-4
-N_FEATURES = 1200
+# Chosen by benchmarks/choose_controls.py on validation splits of the training sets of digits (five
+# seeds) and MNIST (two), by the sum of both accuracies. On "hidden" it is all the same.
+SHRINKAGE = {"input": 0.3, "hidden": 0.001, "frozen": 0.001}
+PENALTY = 0.01
+N_FEATURES = 1200  # as many as each hidden layer of the paper's network
 
 
 class LinearClassifier:
