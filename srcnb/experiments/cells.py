@@ -66,10 +66,11 @@ class Cell:
 
     def keep(self, checkpoint: Checkpoint) -> None:
         """Keep the weights of a checkpoint's network, if networks are asked for and it has one."""
-        model = checkpoint.model
-        net = getattr(model, "net", getattr(model, "head", model))
-        if self.networks is not None and isinstance(net, MLP):
-            self.networks[checkpoint.stage, checkpoint.phase] = weights_only(net)
+        if self.networks is not None:
+            model = checkpoint.model
+            net = getattr(model, "net", getattr(model, "head", model))
+            if isinstance(net, MLP):
+                self.networks[checkpoint.stage, checkpoint.phase] = weights_only(net)
 
 
 @dataclass(frozen=True)
