@@ -8,6 +8,7 @@ from srcnb._version import __version__
 from srcnb.backprop import Gradients
 from srcnb.low_rank import load
 from srcnb.mlp import MLP
+from srcnb.output import homeostasis
 from srcnb.sklearn_mlp import from_sklearn, to_sklearn
 from srcnb.spiking.calibrate import RateWarning, SleepTargets, calibrate
 from srcnb.spiking.config import SleepConfig
@@ -42,6 +43,7 @@ __all__ = [
     "alpha_factors",
     "calibrate",
     "from_sklearn",
+    "homeostasis",
     "load",
     "poisson_spikes",
     "simulate",

@@ -126,6 +126,34 @@ def test_a_learner_says_what_is_measured(sequence, protocol):
         assert name == "measured" and isinstance(net, MLP)
 
 
+@pytest.mark.parametrize(
+    ("every", "sleeps", "after"),
+    [
+        (1, True, ["sleep"] * 3),
+        (2, True, ["train", "sleep", "train"]),
+        (1, False, ["train"] * 3),
+    ],
+)
+def test_after_task_gives_the_network_to_go_on_with(sequence, protocol, every, sleeps, after):
+    """Once per task, as the last thing: after the sleep where one is due."""
+
+    class Marked(Learner):
+        def after_task(self, net):
+            return net.with_weights([*net.weights[:-1], 0 * net.weights[-1] + 0.125])
+
+    protocol = replace(protocol, schedule=replace(protocol.schedule, every=every))
+    got = weights_of(train_and_sleep(sequence, protocol, 0, Marked, sleeps=sleeps))
+    for (stage, phase), weights in got.items():
+        assert (weights[-1] == 0.125).all() == (phase == after[stage - 1])
+    if not sleeps:
+        # The next task is learnt from there.
+        net = protocol.new_network(sequence, 0)
+        for task in sequence[:2]:
+            net.fit(task.X, task.y, **protocol.training)
+            assert same(net.weights[:-1], got[2 if task is sequence[1] else 1, "train"][:-1])
+            net = net.with_weights([*net.weights[:-1], 0 * net.weights[-1] + 0.125])
+
+
 def test_constants_that_do_not_fit_are_found_before_training(sequence, protocol):
     protocol = replace(protocol, hidden=(12,))
     learnt = []

@@ -77,6 +77,18 @@ def test_search_constants(tmp_path):
 
 
 @pytest.mark.slow
+def test_choose_controls(tmp_path):
+    """Every point of a grid with every seed is in the table."""
+    out = tmp_path / "controls.csv"
+    arguments = ["--methods", "offset", "ridge", "--hidden", "10", "--seeds", "2", "--out", out]
+    printed = run("choose_controls.py", *arguments)
+    table = pd.read_csv(out)
+    assert set(table["method"]) == {"offset", "ridge"} and set(table["seed"]) == {100, 101}
+    assert table.groupby(["method", "options"])["seed"].nunique().eq(2).all()
+    assert table["accuracy"].between(0, 100).all() and "{'by': 0.9}" in printed
+
+
+@pytest.mark.slow
 def test_bench_runner():
     printed = run("bench_runner.py", "--rounds", "1", "--seeds", "1", "--hidden", "10")
     assert "cells/min" in printed and "1 × 1 thread" in printed

@@ -2,6 +2,7 @@
 
 import pickle
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numba
 import numpy as np
@@ -12,6 +13,7 @@ from threadpoolctl import threadpool_info
 from srcnb import MLP, load
 from srcnb.experiments import EXPERIMENTS, cells
 from srcnb.experiments.cells import Cell, Source, accuracies, run_cell
+from srcnb.methods.base import Checkpoint
 from srcnb.protocol import SleepState
 
 
@@ -117,6 +119,14 @@ def test_a_sleep_can_be_done_again_from_its_network(name, tiny_source, tmp_path)
         slept = state.sleep(before, stage, np.random.SeedSequence([seed, stage])).net
         for a, b in zip(slept.weights, networks[stage, "sleep"].weights, strict=True):
             np.testing.assert_array_equal(a, b)
+
+
+def test_a_model_without_a_network_keeps_none():
+    net = MLP((4, 3, 2), random_state=0)
+    cell = Cell({}, 0, {})
+    for stage, model in enumerate([net, SimpleNamespace(net=net), SimpleNamespace(W=1)], 1):
+        cell.keep(Checkpoint(stage, "train", model))
+    assert [*cell.networks] == [(1, "train"), (2, "train")]
 
 
 def test_networks_are_kept_without_momentum():

@@ -152,6 +152,17 @@ def test_distillation_targets(bias):
     np.testing.assert_array_equal(relu[:, [0, 2]], net.activations(X)[-1][:, [0, 2]])
 
 
+def test_distillation_targets_at_a_temperature():
+    X = np.random.default_rng(0).random((9, 6))
+    net = srcnb.MLP((6, 8, 4), dtype="float64", init=2.0, random_state=0)
+    targets = icarl.distillation_targets(net, X, [0, 2], temperature=3)
+    e = np.exp(net.logits(X)[:, [0, 2]] / 3)
+    np.testing.assert_allclose(targets[:, [0, 2]], e / e.sum(axis=1, keepdims=True))
+    net.output = "relu"
+    relu = icarl.distillation_targets(net, X, [0, 2], temperature=3)
+    np.testing.assert_array_equal(relu[:, [0, 2]], np.maximum(net.logits(X)[:, [0, 2]], 0))
+
+
 @pytest.mark.parametrize("distill", [False, True])
 @pytest.mark.parametrize("output", ["softmax", "relu"])
 def test_icarl_remembers_with_both_classifiers(sequence, protocol, easy_data, output, distill):

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from srcnb import tasks
+from srcnb import homeostasis, tasks
 from srcnb.methods.src import src
 from srcnb.protocol import SleepState
 
@@ -26,6 +26,58 @@ def test_step_back(sequence, protocol):
     whole = weights_after(src(sequence, protocol, 0, step_back=1))
     for awake, back in zip(whole[3, "train"], whole[3, "sleep"], strict=True):
         np.testing.assert_array_equal(awake, back)
+
+
+def learner_rng(seed):
+    """The Generator that the learner of a run gets."""
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0,)))
+
+
+def test_homeostasis_at_prediction_leaves_the_run_alone(sequence, protocol):
+    """Each network of plain src, before and after each sleep, is measured as a corrected copy."""
+    rng = learner_rng(0)
+    for (stage, phase, net), (*when, model) in zip(
+        src(sequence, protocol, 0), src(sequence, protocol, 0, homeostasis=0.4), strict=True
+    ):
+        assert when == [stage, phase]
+        expected = homeostasis(net, sequence[stage - 1].X, range(2 * stage), 0.4, random_state=rng)
+        for w, v in zip(model.corrected.weights, expected.weights, strict=True):
+            np.testing.assert_array_equal(w, v)
+        for w, v in zip(model.net.weights, net.weights, strict=True):
+            np.testing.assert_array_equal(w, v)
+
+
+@pytest.mark.parametrize("every", [1, 2])
+def test_homeostasis_in_the_weights_once_per_task(sequence, protocol, every):
+    """After the sleep, or where none is due after the training; and training goes on from it."""
+    protocol = replace(protocol, schedule=replace(protocol.schedule, every=every))
+    rng, state = learner_rng(0), SleepState(protocol.schedule)
+    net = protocol.new_network(sequence, 0)
+    steps = weights_after(src(sequence, protocol, 0, homeostasis=0.4, at="weights"))
+    for stage, task in enumerate(sequence, 1):
+        net.fit(task.X, task.y, **protocol.training)
+        phase = "train"
+        state.update(task)
+        if stage % every == 0:
+            for w, v in zip(steps[stage, "train"], net.weights, strict=True):
+                np.testing.assert_array_equal(w, v)
+            net = state.sleep(net, stage, np.random.SeedSequence([0, stage])).net
+            phase = "sleep"
+        net = homeostasis(net, task.X, range(2 * stage), 0.4, random_state=rng)
+        for w, v in zip(steps[stage, phase], net.weights, strict=True):
+            np.testing.assert_array_equal(w, v)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (dict(homeostasis=0), "homeostasis must be.*got 0"),
+        (dict(homeostasis=0.5, at="once"), "at must be one of.*got 'once'"),
+    ],
+)
+def test_bad_options_of_homeostasis(sequence, protocol, options, message):
+    with pytest.raises(ValueError, match=message):
+        src(sequence, protocol, 0, **options)
 
 
 def test_save_best_never_keeps_worse_on_what_was_held_out(sequence, protocol, monkeypatch):

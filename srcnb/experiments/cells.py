@@ -65,11 +65,12 @@ class Cell:
                 yield {"stage": stage, "phase": phase, "task": task, "accuracy": accuracy}
 
     def keep(self, checkpoint: Checkpoint) -> None:
-        """Keep the weights of a checkpoint's network, if networks are asked for."""
+        """Keep the weights of a checkpoint's network, if networks are asked for and it has one."""
         if self.networks is not None:
             model = checkpoint.model
             net = getattr(model, "net", getattr(model, "head", model))
-            self.networks[checkpoint.stage, checkpoint.phase] = weights_only(net)
+            if isinstance(net, MLP):
+                self.networks[checkpoint.stage, checkpoint.phase] = weights_only(net)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,17 @@ Some have options of their own, with defaults; METHODS names what can be chosen 
 
 from functools import partial
 
-from srcnb.methods import baselines, icarl, merging, regularization, rehearsal, src
+from srcnb.methods import (
+    baselines,
+    controls,
+    icarl,
+    lwf,
+    merging,
+    regularization,
+    rehearsal,
+    rivals,
+    src,
+)
 from srcnb.methods.base import Method
 
 METHODS: dict[str, Method] = {
@@ -32,6 +42,61 @@ METHODS: dict[str, Method] = {
     "ewc+src": partial(regularization.ewc, sleeps=True),
     "si": regularization.si,
     "si+src": partial(regularization.si, sleeps=True),
+    "homeostasis": controls.homeostasis,
+    "homeostasis-weights": partial(controls.homeostasis, at="weights"),
+    "src+homeostasis": partial(src.src, homeostasis=controls.KEEP),
+    "src+homeostasis-weights": partial(
+        src.src, homeostasis=controls.KEEP_IN_SLEPT_WEIGHTS, at="weights"
+    ),
+    "offset": controls.offset,
+    "own-classes": controls.own_classes,
+    "lwf": lwf.lwf,
+    "nearest-mean": rivals.nearest_mean,
+    "nearest-mean-hidden": partial(rivals.nearest_mean, on="hidden"),
+    "nearest-mean-frozen": partial(rivals.nearest_mean, on="frozen"),
+    "streaming-lda": rivals.streaming_lda,
+    "streaming-lda-hidden": partial(rivals.streaming_lda, on="hidden"),
+    "streaming-lda-frozen": partial(rivals.streaming_lda, on="frozen"),
+    "ridge": rivals.ridge,
 }
 # Those that need a protocol whose constants of the sleep fit its network.
 SLEEPING = frozenset(name for name in METHODS if "src" in name)
+
+_NETWORKS, _PER_WEIGHT = "the tasks' networks", "two numbers per weight"
+# What a method keeps of earlier tasks, beside the network and the list of the classes seen. Sleep
+# inputs may keep more: the paper's has the mean of all images, which its α re-reads.
+KEEPS: dict[str, str] = {
+    "sequential": "nothing",
+    "src": "nothing",
+    "parallel": "samples",  # all, and at once
+    "src-step-back": "nothing",
+    "src-save-best": "samples",  # those held out
+    "cheat": "nothing",  # but it is told the task
+    "cheat-slip": "nothing",
+    "merging": _NETWORKS,  # their sum, and the start
+    "low-rank-merging": _NETWORKS,
+    "low-rank-concat": _NETWORKS,
+    "low-rank-parallel": "samples",
+    "rehearsal": "samples",
+    "rehearsal+src": "samples",
+    "icarl": "samples",
+    "icarl+src": "samples",
+    "ewc": _PER_WEIGHT,
+    "ewc+src": _PER_WEIGHT,
+    "si": _PER_WEIGHT,
+    "si+src": _PER_WEIGHT,
+    "homeostasis": "nothing",
+    "homeostasis-weights": "nothing",
+    "src+homeostasis": "nothing",
+    "src+homeostasis-weights": "nothing",
+    "offset": "nothing",
+    "own-classes": "nothing",
+    "lwf": "the old network",
+    "nearest-mean": "statistics",
+    "nearest-mean-hidden": "statistics",
+    "nearest-mean-frozen": "statistics",
+    "streaming-lda": "statistics",
+    "streaming-lda-hidden": "statistics",
+    "streaming-lda-frozen": "statistics",
+    "ridge": "statistics",
+}

@@ -48,6 +48,13 @@ class Learner:
         """Train ``net`` on ``task``, in place; ``training`` are keyword arguments of MLP.fit."""
         net.fit(task.X, task.y, **training)
 
+    def after_task(self, net: MLP) -> MLP:
+        """The network to go on with, once a task is learnt and, where a sleep is due, slept over.
+
+        ``net`` may be changed, or another be returned.
+        """
+        return net
+
     def model(self, net: MLP) -> Any:
         """What is measured: an object with ``predict(X)``."""
         return net
@@ -96,12 +103,15 @@ def train_and_sleep(
     learns = learner(default_rng(SeedSequence(seed, spawn_key=(0,))))
     for stage, task in enumerate(tasks, 1):
         learns.learn(net, task, protocol.training_at(stage))
+        due = sleeps and protocol.schedule.is_due(stage, len(tasks))
+        if not due:
+            net = learns.after_task(net)
         yield Checkpoint(stage, "train", learns.model(net))
         if not sleeps:
             continue
         state.update(task)
-        if protocol.schedule.is_due(stage, len(tasks)):
-            slept = sleep(state, net, stage, SeedSequence([seed, stage]))
+        if due:
+            slept = learns.after_task(sleep(state, net, stage, SeedSequence([seed, stage])))
             yield Checkpoint(stage, "sleep", learns.model(slept))
             net = net if aside else slept
 

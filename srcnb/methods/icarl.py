@@ -192,18 +192,21 @@ class Icarl(Learner):
         return IcarlModel(net, self.exemplars, self.classifier)
 
 
-def distillation_targets(net: MLP, X: ArrayLike, classes: Iterable[int]) -> Array:
+def distillation_targets(
+    net: MLP, X: ArrayLike, classes: Iterable[int], temperature: float = 1.0
+) -> Array:
     """What ``net`` says about ``X`` (n, n_0) among the ``classes`` that it knows: (n, n_L).
 
     The targets of all other classes are 0. For a softmax output the softmax is taken over
-    ``classes`` alone, so that each row sums to 1; a relu output's values are taken as they are.
+    ``classes`` alone, of the logits over ``temperature``, so that each row sums to 1; a relu
+    output's values are taken as they are.
     """
     classes = check_list("classes", classes)
     # Not from the outputs: those of these classes may all have underflowed.
     z = net.logits(X)
     known = z[:, classes]
     if net.output == "softmax":
-        known = np.exp(known - known.max(axis=1, keepdims=True))
+        known = np.exp((known - known.max(axis=1, keepdims=True)) / net.dtype.type(temperature))
         known /= known.sum(axis=1, keepdims=True)
     else:
         known = np.maximum(known, 0)

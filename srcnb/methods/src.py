@@ -1,16 +1,18 @@
 """src: sleep replay consolidation (Tadros et al. 2022), sequential training with sleep between."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
-from numpy.random import SeedSequence
+from numpy.random import Generator, SeedSequence
 
-from srcnb.methods.base import Checkpoint, Sleep, sleep_as_scheduled, train_and_sleep
+from srcnb.methods.base import Checkpoint, Learner, Sleep, sleep_as_scheduled, train_and_sleep
+from srcnb.methods.controls import AT, Homeostatic, check_keep
 from srcnb.mlp import MLP
 from srcnb.protocol import Protocol, SleepState
 from srcnb.tasks import Task
-from srcnb.validation import Array, check_real
+from srcnb.validation import Array, check_choice, check_real
 
 # How often the held-out samples are predicted during a sleep, for save_best.
 MOMENTS = 10
@@ -22,6 +24,8 @@ def src(
     seed: int,
     step_back: float = 0.0,
     save_best: float = 0.0,
+    homeostasis: float | None = None,
+    at: str = "prediction",
 ) -> Iterator[Checkpoint]:
     """Yield the network after each task and after each sleep; see srcnb.methods.
 
@@ -35,6 +39,12 @@ def src(
         before a sleep and at ten moments during it, those are kept that are right most often on
         what was held out of all tasks so far, the mean of the tasks. Test data are not touched,
         but samples of earlier tasks are kept, which plain src does without. 0: the last weights.
+    homeostasis : float in (0, 1], or None
+        The outputs of all classes seen are brought to one scale by :func:`srcnb.homeostasis`, with
+        this probability that a feature of the current task's samples is kept. None: they are not.
+    at : "prediction" | "weights"
+        Whether this is done to a copy that is measured, and the network goes on as it is; or to the
+        network itself, once per task, after its sleep where one is due.
 
     Raises
     ------
@@ -43,6 +53,10 @@ def src(
     """
     check_real("step_back", step_back, 0, 1)
     check_real("save_best", save_best, 0, 1, high_open=True)
+    check_choice("at", at, AT)
+    learner: Callable[[Generator], Learner] = Learner
+    if homeostasis is not None:
+        learner = partial(Homeostatic, keep=check_keep("homeostasis", homeostasis), at=at)
     sleep: Sleep = sleep_as_scheduled
     if save_best:
         rng = np.random.default_rng([seed, 1])
@@ -50,7 +64,7 @@ def src(
         tasks, sleep = learnt, _best_moment(held_out)
     if step_back:
         sleep = _step_back(sleep, step_back)
-    return train_and_sleep(tasks, protocol, seed, sleep=sleep)
+    return train_and_sleep(tasks, protocol, seed, learner, sleep=sleep)
 
 
 def _step_back(sleep: Sleep, share: float) -> Sleep:
