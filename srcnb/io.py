@@ -6,9 +6,10 @@ What a network is made of is not known here: srcnb.low_rank.load is the function
 import json
 import os
 import re
+import secrets
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -22,18 +23,25 @@ FORMAT, VERSION = "srcnb network", 1
 
 @contextmanager
 def replacing(path: PathLike) -> Iterator[Path]:
-    """Yield a temporary path beside ``path`` and rename it onto ``path`` if all went well."""
+    """Yield a temporary path beside ``path`` and rename it onto ``path`` if all went well.
+
+    The temporary name is hidden and another one each time, so that processes and threads may write
+    to one ``path`` at once: the last to finish stays. OSErrors name ``path``.
+    """
     path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
         yield temporary
         os.replace(temporary, path)
     except OSError as error:
-        if error.filename is None:  # a full disk: the system does not say where
+        # Of a full disk the system does not say where; pandas raises some without a number.
+        ours = error.filename is None or str(error.filename) == str(temporary)
+        if ours and error.errno is not None:
             raise OSError(error.errno, error.strerror, str(path)) from error
         raise
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # it may be that there is no folder
+            temporary.unlink()
 
 
 @contextmanager

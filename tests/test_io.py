@@ -5,6 +5,8 @@ import json
 import os
 import sys
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 
 import numpy as np
 import pytest
@@ -281,6 +283,47 @@ def test_replacing_leaves_what_was_there_on_an_error(tmp_path):
     with io.replacing(path) as temporary:
         temporary.write_text("new")
     assert path.read_text() == "new" and os.listdir(tmp_path) == ["results.csv"]
+
+
+def test_threads_may_write_to_one_path(tmp_path):
+    path = tmp_path / "net.npz"
+    nets = [srcnb.MLP((6, 3), random_state=seed) for seed in range(4)]
+    # All are between their first and their last step at once, whatever the scheduler does.
+    with ExitStack() as stack:
+        names = [stack.enter_context(io.replacing(path)) for _ in nets]
+        assert len({*names}) == 4
+        assert all(name.parent == tmp_path and name.name.startswith(".net") for name in names)
+        for name in names:
+            name.write_text("")
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda net: [net.save(path) for _ in range(20)], nets))
+    assert os.listdir(tmp_path) == ["net.npz"]
+    assert any(np.array_equal(srcnb.load(path).weights[0], net.weights[0]) for net in nets)
+
+
+@pytest.mark.parametrize("parent", ["nowhere", "file"])
+def test_a_missing_folder_is_named_as_the_user_named_it(tmp_path, parent):
+    (tmp_path / "file").write_text("")
+    path = tmp_path / parent / "net.npz"
+    with pytest.raises((FileNotFoundError, NotADirectoryError)) as caught:
+        srcnb.MLP((6, 3)).save(path)
+    assert caught.value.filename == str(path) and ".tmp" not in str(caught.value)
+
+
+def test_a_folder_of_that_name_is_in_the_way(tmp_path):
+    (tmp_path / "net.npz").mkdir()
+    with pytest.raises(OSError) as caught:
+        srcnb.MLP((6, 3)).save(tmp_path / "net.npz")
+    assert caught.value.filename == str(tmp_path / "net.npz") and ".tmp" not in str(caught.value)
+    assert os.listdir(tmp_path) == ["net.npz"]
+
+
+def test_errors_of_others_pass_unchanged(tmp_path):
+    """Of other files, and those that have a message and no number, as pandas raises."""
+    for error in (OSError("no such directory"), FileNotFoundError(2, "No such file", "other")):
+        with pytest.raises(OSError) as caught, io.replacing(tmp_path / "results.csv"):
+            raise error
+        assert caught.value is error
 
 
 def test_check_folder(tmp_path):
