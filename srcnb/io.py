@@ -8,7 +8,7 @@ import os
 import re
 import secrets
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -19,6 +19,8 @@ from srcnb.validation import DTYPES, Array
 
 PathLike: TypeAlias = str | os.PathLike[str]
 FORMAT, VERSION = "srcnb network", 1
+# NumPy's own: of np.random a file may name nothing else.
+BIT_GENERATORS = ("MT19937", "PCG64", "PCG64DXSM", "Philox", "SFC64")
 
 
 @contextmanager
@@ -87,40 +89,108 @@ def check_folder(name: str, folder: PathLike, files: Iterable[str] = ()) -> Path
     return folder
 
 
-def write_network(path: PathLike, header: Mapping[str, Any], arrays: Mapping[str, Any]) -> None:
-    """Write an .npz file of ``arrays`` and, as JSON, the ``header``; whole or not at all.
+def is_state_dict(path: PathLike) -> bool:
+    """Whether the name of ``path`` says that it is a state dict of PyTorch or the like."""
+    return Path(path).suffix == ".safetensors"
 
-    Format and version are added to the header. ``path`` is used as it is, whatever its ending.
+
+def write_network(
+    path: PathLike,
+    header: Mapping[str, Any],
+    parameters: Sequence[Array],
+    velocity: Sequence[Array] = (),
+) -> None:
+    """Write an .npz file of the arrays and, as JSON, the ``header``; whole or not at all.
+
+    Format and version are added to the header. ``path`` is used as it is, whatever its ending, but
+    ValueError for that of another format.
     """
+    if is_state_dict(path):
+        raise ValueError(
+            f"path must not end with .safetensors, got {path}: the file is of NumPy's .npz format"
+        )
     whole = {"format": FORMAT, "version": VERSION, **header}
     # Bit generators have arrays and numbers of NumPy in their states.
     text = json.dumps(whole, default=lambda value: value.tolist())
+    arrays: dict[str, Any] = {f"parameter_{i}": p for i, p in enumerate(parameters)}
+    arrays |= {f"velocity_{i}": v for i, v in enumerate(velocity)}
     with replacing(path) as temporary, open(temporary, "wb") as file:
         np.savez(file, header=np.array(text), **arrays)
 
 
-def read_network(path: PathLike) -> tuple[dict[str, Any], dict[str, Array]]:
-    """The header and the arrays of a file of :func:`write_network`.
+def read_network(path: PathLike) -> tuple[dict[str, Any], list[Array], list[Array]]:
+    """Header, parameters and velocity of a file of :func:`write_network`.
 
     ValueError that names the file if it is damaged, of another kind, or of a later version;
     FileNotFoundError if it is not there.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
-            header = json.loads(str(file["header"]))
-            if not isinstance(header, dict) or header.get("format") != FORMAT:
-                raise ValueError(f"its header is not that of a {FORMAT}")
-            version = header.get("version")
-            if not isinstance(version, int) or version > VERSION:
-                raise ValueError(
-                    f"it has version {version!r} of the format, and this srcnb reads {VERSION}"
-                )
-            return header, {name: file[name] for name in file.files if name != "header"}
+        with open(path, "rb") as raw:
+            # What is no zip file NumPy takes for a pickle, and says how to run what is in it.
+            if raw.read(4) not in (b"PK\x03\x04", b"PK\x05\x06"):
+                raise ValueError("it is no .npz file")
+            raw.seek(0)
+            with np.load(raw, allow_pickle=False) as file:
+                header = json.loads(str(file["header"])) if "header" in file else None
+                if not isinstance(header, dict) or header.get("format") != FORMAT:
+                    what = "it has no header" if header is None else "its header is not that"
+                    raise ValueError(f"{what} of a {FORMAT}")
+                version = header.get("version")
+                if type(version) is not int or not 1 <= version <= VERSION:
+                    raise ValueError(
+                        f"it has version {version!r} of the format, and this srcnb reads {VERSION}"
+                    )
+                return header, _numbered(file, "parameter"), _numbered(file, "velocity")
     except FileNotFoundError:
         raise
     except Exception as error:  # a damaged file makes NumPy and zipfile raise nearly anything
-        what = "no header" if isinstance(error, KeyError) else str(error)
+        what = str(error)
+        if "allow_pickle" in what:
+            what = "it holds Python objects in place of numbers"
         raise ValueError(f"{path} can't be read as a network of srcnb: {what}") from error
+
+
+def _numbered(file: Mapping[str, Any], name: str) -> list[Array]:
+    """The arrays NAME_0, NAME_1, … of a file."""
+    numbered = [f"{name}_{i}" for i in range(sum(key.startswith(f"{name}_") for key in file))]
+    for key in numbered:
+        if key not in file:
+            raise ValueError(f"it lacks {key!r}")
+    return [np.asarray(file[key]) for key in numbered]
+
+
+def generator_state(name: str, rng: np.random.Generator) -> dict[str, Any]:
+    """The state of ``rng``; ValueError for a bit generator that a file can't bring back."""
+    kind = type(rng.bit_generator).__name__
+    if kind not in BIT_GENERATORS:
+        raise ValueError(f"{name} must be of {', '.join(BIT_GENERATORS)} to be saved, got {kind}")
+    return dict(rng.bit_generator.state)
+
+
+def generator(name: str, state: Any) -> np.random.Generator:
+    """The generator of a :func:`generator_state` that went through JSON.
+
+    ValueError that starts with ``name`` for any other ``state``.
+    """
+    kind = state.get("bit_generator") if isinstance(state, dict) else None
+    if kind not in BIT_GENERATORS:
+        got = repr(state if kind is None else kind)
+        raise ValueError(f"{name} must be of {', '.join(BIT_GENERATORS)}, got {got[:60]}")
+    bit_generator = getattr(np.random, kind)()
+    try:
+        # NumPy does not check where in its buffer it is, and would read beyond it.
+        position = state["state"]["pos"] if kind == "MT19937" else state.get("buffer_pos", 0)
+        if not 0 <= position <= (624 if kind == "MT19937" else 4):
+            raise ValueError(f"position {position}")
+        bit_generator.state = state
+        # Nor does it refuse all numbers that it cuts off.
+        taken = json.loads(json.dumps(bit_generator.state, default=lambda value: value.tolist()))
+        if taken != state:
+            raise ValueError("numbers out of range")
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        what = f"{type(error).__name__}: {error}"
+        raise ValueError(f"{name} must be a state of {kind}, got {what}") from error
+    return np.random.Generator(bit_generator)
 
 
 def read_state_dict(path: PathLike) -> tuple[list[Array], list[Array] | None]:

@@ -12,7 +12,7 @@ import numpy as np
 
 from srcnb import sgd
 from srcnb.backprop import Gradients, backward, forward, losses
-from srcnb.io import PathLike, write_network
+from srcnb.io import PathLike, generator_state, write_network
 from srcnb.validation import (
     Array,
     ArrayLike,
@@ -72,6 +72,8 @@ class MLP:
     weights : list of (n_l, n_{l-1}) arrays, layers 1 … L
     biases : list of (n_l,) arrays, or None
     """
+
+    _kind = "MLP"  # what files call it: each class that can be saved has its own
 
     def __init__(
         self,
@@ -198,24 +200,29 @@ class MLP:
 
         Parameters
         ----------
-        path : written to a temporary name first, then renamed, so that it is whole or as it was
+        path : written to a temporary name first, then renamed, so that it is whole or as it was;
+            its name must not end with ".safetensors", which ``load`` takes for another format
         state : bool
             Whether momentum and random state are kept as well: then the loaded network trains on as
             this one would have, to the last bit.
+
+        Raises TypeError for a subclass of your own, which ``load`` could not make again.
         """
-        check_bool("state", state)
-        arrays = {f"parameter_{i}": p for i, p in enumerate(self._parameters())}
+        if "_kind" not in vars(type(self)):
+            arrays = "weights" if self._kind == "MLP" else "factors"
+            raise TypeError(
+                f"only an MLP or a LowRankMLP can be saved, got {type(self).__name__}: make one by"
+                f" {self._kind}.from_arrays(net.{arrays}, net.biases, **net.options)"
+            )
         header: dict[str, Any] = {
-            "kind": type(self).__name__,
+            "kind": self._kind,
             "n_layers": len(self.weights),
             "bias": self.biases is not None,
             "options": self.options,
         }
-        if state:
-            header["random_state"] = self._rng.bit_generator.state
-            for i, v in enumerate(self._velocity or []):
-                arrays[f"velocity_{i}"] = v
-        write_network(path, header, arrays)
+        if check_bool("state", state):
+            header["random_state"] = generator_state("random_state", self._rng)
+        write_network(path, header, self._parameters(), (self._velocity or ()) if state else ())
 
     def activations(self, X: ArrayLike) -> list[Array]:
         """Activations of layers 1 … L at test time (dropout off), after the activation function.

@@ -186,6 +186,14 @@ def check_masks(name: str, masks: Any, shapes: list[tuple[int, int]]) -> list[Ar
     return arrays
 
 
+def check_like(name: str, arrays: list[Array], others: list[Array]) -> list[Array]:
+    """Return ``arrays`` if they are finite and of the shapes and dtypes of ``others``."""
+    got, expected = ([f"{a.dtype} {a.shape}" for a in many] for many in (arrays, others))
+    if got != expected:
+        raise ValueError(f"{name} must be {', '.join(expected)}; got {', '.join(got)}")
+    return [check_array(f"{name}[{i}]", a, a.ndim) for i, a in enumerate(arrays)]
+
+
 def check_memory(name: str, n_bytes: int) -> None:
     """Raise ValueError if ``n_bytes`` are more than the memory of this machine."""
     try:

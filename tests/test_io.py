@@ -108,10 +108,11 @@ def test_an_old_file_stays_whole_if_writing_fails(tmp_path, monkeypatch):
     assert path.read_bytes() == before and os.listdir(tmp_path) == ["net.npz"]
 
 
-def changed(tmp_path, change):
+def changed(tmp_path, change, bit_generator=np.random.PCG64):
     """The path of a saved network whose members went through ``change(header, members)``."""
     path = tmp_path / "net.npz"
-    srcnb.MLP((6, 5, 3), bias=True, random_state=0).save(path, state=True)
+    net = srcnb.MLP((6, 5, 3), bias=True, random_state=np.random.Generator(bit_generator(0)))
+    net.fit(X, Y).save(path, state=True)
     with np.load(path) as file:
         members = {name: file[name] for name in file.files}
     header = json.loads(str(members.pop("header")))
@@ -125,8 +126,23 @@ def changed(tmp_path, change):
     [
         (lambda h, m: h.update(version=2), "version 2 of the format, and this srcnb reads 1"),
         (lambda h, m: h.update(version="new"), "version 'new'"),
+        (lambda h, m: h.update(version=0), "version 0 of"),
+        (lambda h, m: h.update(version=-3), "version -3 of"),
+        (lambda h, m: h.update(version=True), "version True of"),
+        (lambda h, m: h.update(version=1.0), "version 1.0 of"),
+        (lambda h, m: h.pop("version"), "version None of"),
         (lambda h, m: h.update(format="other"), "header is not that of a srcnb network"),
-        (lambda h, m: h.update(kind="Transformer"), "lacks 'Transformer'"),
+        (
+            lambda h, m: h.update(kind="Transformer"),
+            "kind must be .* 'LowRankMLP'; got 'Transformer'",
+        ),
+        (lambda h, m: h.update(kind=["MLP"]), r"kind must be .*; got \['MLP'\]"),
+        (lambda h, m: h.update(kind="LowRankMLP"), "must have 6 parameters.*got 4"),
+        (lambda h, m: h.update(n_layers=1), "must have 2 parameters.*n_layers is 1.*got 4"),
+        (lambda h, m: h.update(n_layers=-1), "n_layers must be at least 1, got -1"),
+        (lambda h, m: h.update(n_layers="two"), "n_layers must be an integer, got 'two'"),
+        (lambda h, m: h.update(bias=False), "must have 2 parameters.*bias False.*got 4"),
+        (lambda h, m: h.update(bias="no"), "bias must be True or False, got 'no'"),
         (lambda h, m: h.pop("options"), "lacks 'options'"),
         (lambda h, m: h["options"].update(dropout=2), "dropout.*2"),
         (lambda h, m: h["options"].update(magic=2), "magic"),
@@ -134,7 +150,16 @@ def changed(tmp_path, change):
         (lambda h, m: m.update(parameter_1=np.zeros((3, 4), "f4")), "chain"),
         (lambda h, m: m.update(parameter_0=np.full((5, 6), np.nan, "f4")), "finite.*nan"),
         (lambda h, m: m.update(parameter_2=np.zeros(4, "f4")), r"biases.*\[4, 3\]"),
-        (lambda h, m: m.update(parameter_0=np.array([{}])), "pickle"),
+        (lambda h, m: m.pop("parameter_3"), "must have 4 parameters.*got 3"),
+        (lambda h, m: m.update(parameter_0=np.array([{}])), "Python objects in place of numbers$"),
+        (lambda h, m: m.update(velocity_0=np.zeros((5, 5), "f4")), r"velocity must be .*\(5, 5\)"),
+        (lambda h, m: m.update(velocity_3=np.zeros(3)), "velocity must be .*float64"),
+        (lambda h, m: m.update(velocity_2=np.full(5, np.inf, "f4")), r"velocity\[2\].*finite.*inf"),
+        (lambda h, m: m.update(velocity_3=np.array("momentum")), "velocity must be .*<U8"),
+        (lambda h, m: m.update(velocity_4=np.zeros(3, "f4")), "velocity must be "),
+        (lambda h, m: m.pop("velocity_0"), "lacks 'velocity_0'"),
+        (lambda h, m: m.pop("velocity_3"), "velocity must be "),
+        (lambda h, m: h.pop("random_state"), "lacks 'random_state'"),
     ],
 )
 def test_damaged_networks(tmp_path, change, message):
@@ -144,16 +169,103 @@ def test_damaged_networks(tmp_path, change, message):
     assert str(path) in str(caught.value)
 
 
+def inner(**change):
+    return lambda state: state["state"].update(change)
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        # What np.random has besides bit generators: "seed" would reseed the caller's numbers.
+        *(("PCG64", lambda s, n=n: s.update(bit_generator=n)) for n in ("seed", "rand", "Foo")),
+        ("PCG64", lambda s: s.update(bit_generator="Generator")),
+        ("PCG64", lambda s: s.update(bit_generator=["PCG64"])),
+        ("PCG64", lambda s: s.update(bit_generator="MT19937")),
+        ("PCG64", lambda s: s.pop("bit_generator")),
+        ("PCG64", lambda s: s.pop("state")),
+        ("PCG64", lambda s: s.update(state=3)),
+        ("PCG64", lambda s: s.update(more=3)),
+        ("PCG64", lambda s: s.update(has_uint32="x")),
+        ("PCG64", lambda s: s.update(uinteger=-1)),
+        ("PCG64", inner(state=-1)),
+        ("PCG64", inner(state=2**200)),
+        ("PCG64", inner(inc="x")),
+        ("PCG64DXSM", inner(inc=0.5)),
+        ("MT19937", inner(pos=10_000)),  # NumPy takes it, and reads beyond its buffer
+        ("MT19937", inner(pos=-1)),
+        ("MT19937", inner(pos="x")),
+        ("MT19937", inner(key=[1, 2, 3])),
+        ("MT19937", inner(key=[1] * 625)),
+        ("MT19937", inner(key=[2**40] * 624)),
+        ("Philox", lambda s: s.update(buffer_pos=-2)),
+        ("Philox", lambda s: s.update(buffer_pos=5)),
+        ("Philox", inner(counter=[-1] * 4)),
+        ("SFC64", inner(state=[1, 2, 3])),
+        ("SFC64", inner(state=None)),
+    ],
+)
+def test_damaged_random_states(tmp_path, name, change):
+    path = changed(tmp_path, lambda h, m: change(h["random_state"]), getattr(np.random, name))
+    np.random.seed(7)  # noqa: NPY002 - the state that a file must not touch
+    before = np.random.get_state()[1].copy()  # noqa: NPY002
+    with pytest.raises(ValueError, match="random_state must be") as caught:
+        srcnb.load(path)
+    assert str(path) in str(caught.value)
+    np.testing.assert_array_equal(np.random.get_state()[1], before)  # noqa: NPY002
+
+
+@pytest.mark.parametrize("state", [None, 3, "PCG64", []])
+def test_a_random_state_that_is_none(tmp_path, state):
+    path = changed(tmp_path, lambda h, m: h.update(random_state=state))
+    with pytest.raises(ValueError, match=r"net\.npz can't .* random_state must be of MT19937, "):
+        srcnb.load(path)
+
+
+def test_a_bit_generator_of_someone_else_is_not_saved(tmp_path):
+    class Mine(np.random.PCG64):
+        pass
+
+    net = srcnb.MLP((6, 3), random_state=np.random.Generator(Mine(0)))
+    with pytest.raises(ValueError, match="random_state must be of MT19937, .*, got Mine"):
+        net.save(tmp_path / "net.npz", state=True)
+    assert not os.listdir(tmp_path)
+    net.save(tmp_path / "net.npz")
+    np.testing.assert_array_equal(srcnb.load(tmp_path / "net.npz").weights[0], net.weights[0])
+
+
+@pytest.mark.parametrize("base", [srcnb.MLP, LowRankMLP])
+def test_a_subclass_is_not_saved(base, tmp_path):
+    class Mine(base):
+        pass
+
+    net = Mine((6, 5, 3), dropout=0.2, random_state=0)
+    with pytest.raises(TypeError, match=rf"got Mine: make one by {base.__name__}\.") as caught:
+        net.save(tmp_path / "net.npz")
+    assert not os.listdir(tmp_path)
+    # The message says what to do, and that works.
+    call = str(caught.value).partition("make one by ")[2]
+    made = eval(call, {"MLP": srcnb.MLP, "LowRankMLP": LowRankMLP, "net": net})
+    made.save(tmp_path / "net.npz")
+    assert flat(srcnb.load(tmp_path / "net.npz")).tobytes() == flat(net).tobytes()
+
+
+def test_the_ending_of_another_format_is_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"path must not end with \.safetensors, got .*net\.safe"):
+        srcnb.MLP((6, 3)).save(tmp_path / "net.safetensors")
+    assert not os.listdir(tmp_path)
+
+
 def test_files_that_are_no_networks(tmp_path):
     with pytest.raises(FileNotFoundError, match="nowhere"):
         srcnb.load(tmp_path / "nowhere.npz")
     path = tmp_path / "net.npz"
     for content in (b"", b"no zip", b"PK\x03\x04" + 40 * b"x"):
         path.write_bytes(content)
-        with pytest.raises(ValueError, match=r"net\.npz can't be read"):
+        with pytest.raises(ValueError, match=r"net\.npz can't be read") as caught:
             srcnb.load(path)
+        assert "pickle" not in str(caught.value)  # NumPy's advice, which would run what is in it
     np.savez(path, X=X)
-    with pytest.raises(ValueError, match="no header"):
+    with pytest.raises(ValueError, match="it has no header of a srcnb network"):
         srcnb.load(path)
     np.save(tmp_path / "array.npy", X)
     with pytest.raises(ValueError, match=r"array\.npy can't be read"):
