@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from srcnb.validation import DTYPES, Array
+from srcnb.validation import Array, check_array
 
 PathLike: TypeAlias = str | os.PathLike[str]
 FORMAT, VERSION = "srcnb network", 1
@@ -197,15 +197,17 @@ def read_state_dict(path: PathLike) -> tuple[list[Array], list[Array] | None]:
     """Weights and biases of a chain of linear layers from a .safetensors file.
 
     ``path`` holds a state dict: NAME.weight (n_l, n_{l-1}) and perhaps NAME.bias (n_l,) of each
-    layer. Layers are taken in the natural order of their names ("fc2" before "fc10").
+    layer, or weight and bias of a single one. Layers are taken in the natural order of their names
+    ("fc2" before "fc10").
 
     Raises
     ------
     ImportError
         Without the package safetensors.
     ValueError
-        That names file and tensor: for tensors that are not weights or biases of linear layers, or
-        not float32 or float64; for biases of some layers only; for a damaged file.
+        That names file and tensor: for tensors that are not weights or biases of linear layers,
+        not all float32 or all float64, or not finite; for shapes that do not fit each other; for
+        biases of some layers only; for a damaged file.
     """
     if not Path(path).is_file():
         raise FileNotFoundError(f"no such file: {path}")
@@ -221,8 +223,8 @@ def read_state_dict(path: PathLike) -> tuple[list[Array], list[Array] | None]:
                 dtype = file.get_slice(key).get_dtype()
                 if dtype not in ("F32", "F64"):
                     raise ValueError(
-                        f"{key} of {path} must be float32 or float64, got {dtype}: convert it"
-                        " before it is saved, by state_dict's .float()"
+                        f"{key} of {path} must be float32 or float64, got {dtype}: in PyTorch"
+                        " module.float() converts it, before its state_dict() is saved"
                     )
             tensors = {key: np.ascontiguousarray(file.get_tensor(key)) for key in file.keys()}  # noqa: SIM118
     except SafetensorError as error:
@@ -240,27 +242,40 @@ def _linear_layers(
                 f"{key} of {path} is not the weight or bias of a linear layer: it has shape"
                 f" {tensor.shape}; srcnb reads chains of linear layers, NAME.weight and NAME.bias"
             )
-    names = sorted({key.rpartition(".")[0] for key in tensors}, key=_natural)
-    if not names:
+        if not tensor.size:
+            raise ValueError(f"{key} of {path} must not be empty, got shape {tensor.shape}")
+        check_array(f"{key} of {path}", tensor, tensor.ndim)
+    if not tensors:
         raise ValueError(f"{path} must hold at least one layer, got no tensors")
-    missing = [f"{name}.weight" for name in names if f"{name}.weight" not in tensors]
+    # With the dot, which the keys of a layer by itself, "weight" and "bias", have not.
+    layers = sorted({re.sub("(weight|bias)$", "", key) for key in tensors}, key=_natural)
+    missing = [f"{layer}weight" for layer in layers if f"{layer}weight" not in tensors]
     if missing:
         raise ValueError(f"{path} lacks {missing[0]}")
-    weights = [tensors[f"{name}.weight"] for name in names]
-    biases = [tensors[f"{name}.bias"] for name in names if f"{name}.bias" in tensors]
-    if biases and len(biases) < len(names):
+    weights = [tensors[f"{layer}weight"] for layer in layers]
+    biases = [tensors[f"{layer}bias"] for layer in layers if f"{layer}bias" in tensors]
+    if biases and len(biases) < len(layers):
         raise ValueError(f"{path} must have biases for all layers or none, got {sorted(tensors)}")
-    for name, above, below in zip(names[1:], weights[1:], weights[:-1], strict=True):
+    if len({tensor.dtype for tensor in tensors.values()}) > 1:
+        got = ", ".join(f"{key} {tensor.dtype}" for key, tensor in tensors.items())
+        raise ValueError(f"{path} must be all float32 or all float64, got {got}")
+    for layer, w, b in zip(layers, weights, biases, strict=False):  # there may be no biases
+        if len(b) != len(w):
+            raise ValueError(
+                f"{layer}bias of {path} must have shape ({len(w)},), as {layer}weight has shape"
+                f" {w.shape}, got {b.shape}"
+            )
+    for layer, above, below in zip(layers[1:], weights[1:], weights[:-1], strict=True):
         if above.shape[1] != len(below):
             raise ValueError(
-                f"layers of {path} must chain in the order of their names, {names}, but"
-                f" {name}.weight has shape {above.shape} and the one before {len(below)} rows"
+                f"layers of {path} must chain in the order of their names,"
+                f" {[name.removesuffix('.') for name in layers]}, but {layer}weight has shape"
+                f" {above.shape} and the one before {len(below)} rows"
             )
-    assert all(w.dtype in DTYPES for w in weights)
     return weights, biases or None
 
 
 def _natural(name: str) -> list[tuple[int, str]]:
     """A key that sorts numbers in names as numbers."""
     parts = re.split(r"(\d+)", name)
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in parts]
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]

@@ -237,7 +237,8 @@ def load(path: PathLike, **options: Any) -> MLP:
     ----------
     path : file of ``MLP.save`` (or of a LowRankMLP, which comes back as one); or, if its name ends
         with ".safetensors", a state dict of linear layers, NAME.weight (n_l, n_{l-1}) and
-        NAME.bias (n_l,), such as PyTorch's, in the natural order of their names
+        NAME.bias (n_l,), such as PyTorch's, in the natural order of their names; or of one layer,
+        weight and bias
     **options
         For a state dict, which has none: those of ``MLP.from_arrays`` (output, dropout, …).
 
