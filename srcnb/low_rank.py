@@ -12,6 +12,7 @@ import numpy as np
 
 from srcnb import sgd
 from srcnb.backprop import Gradients
+from srcnb.initial import uniform
 from srcnb.io import PathLike, generator, is_state_dict, read_network, read_state_dict
 from srcnb.mlp import MLP
 from srcnb.validation import (
@@ -129,7 +130,7 @@ class LowRankMLP(MLP):
         super().__init__(chain, **options)
         bound = 1 / np.sqrt(rank)
         self.weights = [
-            LowRankMatrix(A, self._rng.uniform(-bound, bound, (n, rank)).astype(A.dtype))
+            LowRankMatrix(A, uniform(self._rng, bound, (n, rank), A.dtype))
             for A, n in zip(self.weights[::2], sizes[1:], strict=True)
         ]
         if bias:

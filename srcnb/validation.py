@@ -139,6 +139,21 @@ def check_width(name: str, array: Array, width: int) -> None:
         )
 
 
+def check_inputs(name: str, X: Any, width: int, dtype: np.dtype[Any]) -> Array:
+    """Return ``X`` as a finite (n, width) array of the network's width and dtype."""
+    X = check_array(name, X, 2, dtype)
+    check_width(name, X, width)
+    return np.asarray(X)
+
+
+def check_samples(name: str, X: Any, width: int, dtype: np.dtype[Any]) -> Array:
+    """Return ``X`` as :func:`check_inputs` does; ValueError if it has no row."""
+    X = check_inputs(name, X, width, dtype)
+    if not len(X):
+        raise ValueError(f"{name} must hold at least one sample, got shape {X.shape}")
+    return np.asarray(X)
+
+
 def check_labels(name: str, y: Any, n_samples: int, n_classes: int) -> Array:
     """Return ``y`` as an (n_samples,) int array of labels in 0 … n_classes - 1."""
     refuse_mask(name, y)
@@ -176,6 +191,15 @@ def check_targets(
     if sum_to_one and not np.allclose(targets.sum(axis=1), 1, atol=1e-3):
         raise ValueError(f"{name} must sum to 1 in each row, as the output is a softmax")
     return targets
+
+
+def check_labels_or_targets(
+    name: str, y: Any, shape: tuple[int, int], dtype: np.dtype[Any], sum_to_one: bool
+) -> Array:
+    """Return ``y`` as targets of ``shape`` (n, n_classes) if it is 2-D, as labels (n,) if not."""
+    if np.ndim(y) == 2:
+        return check_targets(name, y, shape, dtype, sum_to_one)
+    return check_labels(name, y, *shape)
 
 
 def check_masks(name: str, masks: Any, shapes: list[tuple[int, int]]) -> list[Array]:
@@ -252,6 +276,16 @@ def check_weights(name: str, weights: Any) -> list[Array]:
                 f" has {weights[i - 1].shape[0]} rows"
             )
     return [np.ascontiguousarray(w) for w in weights]
+
+
+def check_biases(name: str, biases: Any, lengths: list[int]) -> list[Array] | None:
+    """Return the biases as a list of finite arrays of these ``lengths``, or None for None."""
+    if biases is None:
+        return None
+    arrays = [check_array(f"{name}[{i}]", b, 1) for i, b in enumerate(check_list(name, biases))]
+    if [len(b) for b in arrays] != lengths:
+        raise ValueError(f"{name} must have lengths {lengths}, got {[len(b) for b in arrays]}")
+    return arrays
 
 
 def refuse_mask(name: str, value: Any) -> None:
