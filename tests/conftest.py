@@ -143,18 +143,12 @@ def protocol():
 
 def changes(one, base):
     """The fields in which a Protocol differs from another, its schedule's among them."""
-
-    def plain(value):
-        if isinstance(value, partial):
-            return value.func, value.args, value.keywords
-        return value
-
     found = {}
     for name, value in vars(one).items():
         other = getattr(base, name)
         if name == "schedule":
             found |= changes(value, other)
-        elif plain(value) != plain(other):
+        elif value != other:
             found[name] = value
     return found
 

@@ -60,7 +60,9 @@ def table_rehearsal(results: pd.DataFrame) -> pd.DataFrame:
 
 def protocol_icarl(condition: Condition) -> Protocol:
     """The paper's: a softmax output, and constants by the size of the memory."""
-    protocol = presets.paper("icarl-to-500" if condition["memory"] <= 500 else "icarl-above-500")
+    memory = condition["memory"]
+    name = "icarl-50" if memory <= 50 else "icarl-to-500" if memory <= 500 else "icarl-above-500"
+    protocol = presets.paper(name)
     return replace(
         protocol,
         network={**protocol.network, "output": "softmax"},
