@@ -14,13 +14,12 @@ from srcnb.experiments.class_incremental import (
     shuffled_pairs_of_classes,
 )
 from srcnb.experiments.tables import at_the_end, mean_sd
-from srcnb.methods.icarl import icarl
+from srcnb.methods.icarl import CLASSIFIERS, icarl
 from srcnb.methods.rehearsal import rehearsal
 from srcnb.protocol import Protocol
 from srcnb.tasks import Task
 
 SHARES = (0.0, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
-CLASSIFIERS = ("nearest_mean", "head")
 # By herding everywhere; at random as well where the memory is so small that it matters.
 ICARL_CONDITIONS = [
     {"memory": memory, "exemplars": exemplars, "epochs": epochs, "sleeps": sleeps}
