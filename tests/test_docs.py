@@ -1,13 +1,14 @@
 """What the documents tell a reader to type works."""
 
+import ast
 import re
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from conftest import tiny
+from test_invariants import undocumented
 
-from srcnb.experiments import EXPERIMENTS
 from srcnb.experiments.runner import run_experiment
 from srcnb.methods import METHODS
 
@@ -19,21 +20,18 @@ def python_blocks(name):
 
 
 @pytest.fixture
-def registries(monkeypatch):
-    """What an example adds to them is gone after the test."""
-    for registry in (METHODS, EXPERIMENTS):
-        for name in [*registry]:
-            monkeypatch.setitem(registry, name, registry[name])
-    yield
-    for registry, added in ((METHODS, "noisy+src"), (EXPERIMENTS, "steps")):
-        registry.pop(added, None)
+def examples():
+    """What CONTRIBUTING's two examples define, by name: a method's file and an experiment's."""
+    namespaces = []
+    for code in python_blocks("CONTRIBUTING.md"):
+        namespaces.append({"__name__": "example"})
+        exec(code, namespaces[-1])
+    return namespaces
 
 
-def test_contributing_adds_a_method(registries, sequence, protocol):
-    method, _ = python_blocks("CONTRIBUTING.md")
-    exec(method, {"__name__": "example"})
+def test_contributing_adds_a_method(examples, sequence, protocol):
     steps = zip(
-        METHODS["noisy+src"](sequence, protocol, 0),
+        examples[0]["noisy"](sequence, protocol, 0),
         METHODS["src"](sequence, protocol, 0),
         strict=True,
     )
@@ -43,14 +41,35 @@ def test_contributing_adds_a_method(registries, sequence, protocol):
 
 
 @pytest.mark.filterwarnings("ignore::srcnb.SilentLayerWarning")
-def test_contributing_adds_an_experiment(registries, tmp_path):
-    _, experiment = python_blocks("CONTRIBUTING.md")
-    exec(experiment, {"__name__": "example"})
-    made = EXPERIMENTS["steps"]
+def test_contributing_adds_an_experiment(examples, tmp_path):
+    [made] = examples[1]["EXPERIMENTS"]
     assert made.protocol({"steps": 200}).schedule.n_steps(1) == 200
     small = replace(made, protocol=lambda condition: tiny(made.protocol(condition)))
     results = run_experiment(small, out=tmp_path, seeds=1)
     assert len(made.table(results)) == 2
+
+
+def test_contributings_examples_are_as_files_must_be():
+    """With docstrings and type hints."""
+    for code in python_blocks("CONTRIBUTING.md"):
+        tree = ast.parse(code)
+        assert undocumented(tree, "example") == []
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FunctionDef):
+                untyped = [a.arg for a in node.args.args if not a.annotation and a.arg != "self"]
+                assert not untyped and node.returns, f"{node.name}: {untyped}"
+
+
+def test_contributing_names_what_is_there():
+    """The functions and lists of the tests in which a new file is entered."""
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    named = re.findall(r"`(\w+)`\s+(?:in|of)\s+`([\w/]+\.py)`", text)
+    assert {name for name, _ in named} == {
+        *("METHODS", "ORDER", "test_which_methods_sleep", "EXPERIMENTS", "test_names")
+    }
+    for name, path in named:
+        code = (ROOT / path).read_text(encoding="utf-8")
+        assert re.search(rf"^(def )?{name}\b", code, re.MULTILINE), f"{name} in {path}"
 
 
 @pytest.mark.slow
