@@ -9,6 +9,8 @@ import pytest
 from conftest import tiny
 from test_invariants import undocumented
 
+from srcnb import presets
+from srcnb.experiments import EXPERIMENTS
 from srcnb.experiments.runner import run_experiment
 from srcnb.methods import METHODS
 
@@ -70,6 +72,72 @@ def test_contributing_names_what_is_there():
     for name, path in named:
         code = (ROOT / path).read_text(encoding="utf-8")
         assert re.search(rf"^(def )?{name}\b", code, re.MULTILINE), f"{name} in {path}"
+
+
+def table_below(heading, n_columns):
+    """{first cell: the other cells} of the tables in a section of translation.md."""
+    text = (ROOT / "docs/translation.md").read_text(encoding="utf-8")
+    section = text.split(f"## {heading}\n")[1].split("\n## ")[0]
+    bodies = re.findall(r"^\|[-|]+\|\n((?:\|.*\n)+)", section + "\n", re.MULTILINE)
+    rows = [line.strip("| ").split(" | ") for body in bodies for line in body.splitlines()]
+    return {row[0].strip("`"): row[1:] for row in rows if len(row) == n_columns}
+
+
+def numbers(text):
+    return [float(n) for n in re.findall(r"\d+(?:\.\d+)?", text)]
+
+
+def test_translation_has_the_constants_of_the_sleeps():
+    paper = table_below("Constants of the sleeps", 7)
+    assert [*paper] == [*presets.PAPER]
+    for name, cells in paper.items():
+        c = presets.PAPER[name]
+        values = [[c.max_rate], [c.inc], [c.dec], [*c.beta], [c.alpha_scale]]
+        assert [numbers(cell) for cell in cells[:-1]] == values, name
+        for experiment in re.findall("`(.*?)`", cells[-1]):
+            protocols = map(EXPERIMENTS[experiment].protocol, EXPERIMENTS[experiment].conditions)
+            assert name == "icarl-50" or c in [p.schedule.constants for p in protocols]
+    c = presets.REPLICA
+    values = [[c.max_rate], [c.inc], [c.dec], [*c.beta], [*c.alpha]]
+    [cells] = table_below("Constants of the sleeps", 6).values()
+    assert [numbers(cell) for cell in cells] == values
+
+
+@pytest.mark.parametrize(("column", "preset"), [(0, presets.paper()), (1, presets.replica())])
+def test_translation_has_the_constants_of_the_protocols(column, preset):
+    table = table_below("Constants of the protocols", 3)
+    schedule = preset.schedule
+    epochs = preset.training["epochs"]
+    assert {name: numbers(cells[column]) for name, cells in table.items()} == {
+        "hidden": [*preset.hidden],
+        "dropout": [preset.network["dropout"]],
+        "cap": [preset.cap],
+        **{name: [preset.training[name]] for name in ("epochs", "batch_size")},
+        **{name: [preset.training[name]] for name in ("learning_rate", "momentum")},
+        "steps of the sleep after task k = 0, 1, …": [schedule.first_steps, schedule.more_steps],
+        "parallel_epochs": [preset.parallel_epochs or epochs],
+    }
+
+
+def test_translation_has_the_protocols_of_the_experiments():
+    table = table_below("Constants of the protocols", 6)
+    assert len(table) == 7
+    for name, (hidden, epochs, rate, steps, _) in table.items():
+        protocols = [EXPERIMENTS[name].protocol(c) for c in EXPERIMENTS[name].conditions]
+        assert {tuple(numbers(hidden))} == {p.hidden for p in protocols}
+        training = [p.training_at(stage) for p in protocols for stage in (1, 2)]
+        schedules = [p.schedule for p in protocols]
+        # "2" names the second task.
+        numbered = [re.sub(r"task 2( of `src`)?", "", cell) for cell in (epochs, rate)]
+        assert set(numbers(numbered[0])) == {t["epochs"] for t in training}, name
+        assert set(numbers(numbered[1])) == {t["learning_rate"] for t in training}, name
+        if "·k" in steps:
+            lengths = {(s.first_steps, s.more_steps) for s in schedules}
+            assert {tuple(numbers(steps))} == lengths, name
+        else:
+            # Little training is one task, and some sleep only at the end.
+            stages = (1,) if name == "little-training" or not schedules[0].every else (1, 2)
+            assert set(numbers(steps)) == {s.n_steps(k) for s in schedules for k in stages}, name
 
 
 @pytest.mark.slow
