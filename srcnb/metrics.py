@@ -22,7 +22,7 @@ def continual_metrics(results: "pd.DataFrame") -> "pd.DataFrame":
     - accuracy: on the test samples of all tasks together, after stage K;
     - average_accuracy: mean of a_{K,j} over the tasks j (Lopez-Paz & Ranzato, NeurIPS 2017);
     - forgetting: mean over j < K of max_{k = j … K-1} a_{k,j} - a_{K,j} (Chaudhry et al., ECCV
-      2018; they start at k = 1, where a task not yet learnt can only be a lucky guess);
+      2018; they start at k = 1, where a task not yet learnt can be right by chance only);
     - backward_transfer: mean over j < K of a_{K,j} - a_{j,j} (Lopez-Paz & Ranzato).
 
     Parameters

@@ -22,7 +22,9 @@ ORDER = (
     *("experiments.one_sleep", "experiments.patches", "experiments", "cli", "__main__"),
 )
 # Words of earlier versions, and pictures where the field has terms.
-UNWANTED = r"\b(asleep|dreams?|dreaming|nights?|naps?|MATLAB preset|at the door|a hair|nobody)\b"
+UNWANTED = (
+    r"\b(asleep|dream(s|ing)?|nights?|naps?|MATLAB preset|at the door|a hair|nobody|lucky?)\b"
+)
 FILES = [
     *(f for folder in ("srcnb", "benchmarks", "docs") for f in (ROOT / folder).rglob("*.py")),
     *(f for f in ROOT.glob("*.md") if f.name != "CHANGELOG.md"),

@@ -91,7 +91,7 @@ class NearestMean:
     Attributes
     ----------
     classes : (n_seen,) int64 array
-    means : (n_seen, n_{L-1}) array, each class's mean feature as ``net`` sees it now
+    means : (n_seen, n_{L-1}) array, each class's mean feature as ``net`` has it now
     """
 
     def __init__(self, net: MLP, exemplars: Mapping[int, Array]) -> None:
