@@ -74,13 +74,13 @@ def _percentiles(
     """np.percentile of each layer over all batches, of which only the top values are kept."""
     # The linear interpolation of np.percentile needs the values from this rank upwards.
     ranks = [(size - 1) * percentile / 100 for size in sizes]
-    keep = [size - int(rank) for size, rank in zip(sizes, ranks, strict=True)]
+    n_kept = [size - int(rank) for size, rank in zip(sizes, ranks, strict=True)]
     top = [np.empty(0)] * len(sizes)
     for batch in batches:
         for layer, a in enumerate(batch):
             values = np.concatenate([top[layer], a.ravel()])
-            if len(values) > keep[layer]:
-                values = np.partition(values, len(values) - keep[layer])[-keep[layer] :]
+            if len(values) > n_kept[layer]:
+                values = np.partition(values, len(values) - n_kept[layer])[-n_kept[layer] :]
             top[layer] = values
     scales = []
     for values, rank in zip(top, ranks, strict=True):

@@ -49,7 +49,7 @@ class SleepResult:
     spike_counts : list over layers 0 … L of (n_l,) int64 arrays
     spikes : list over layers 0 … L of bool (n_steps, n_l) arrays, or None if not recorded
     config : SleepConfig
-    net : MLP, the slept network; None from ``simulate``, which knows of no network
+    net : MLP, the slept network; None from ``simulate``, which is given none
     """
 
     weights: list[Array]
