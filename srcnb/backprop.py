@@ -6,7 +6,7 @@ outputs, are the cross-entropy for "softmax" and Σ ½·relu(z)² - y·z for "re
 have the gradient a_L - y at z_L.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -93,3 +93,35 @@ def backward(
                 below *= kept_scale
         yield layer, delta, a_pre
         delta = below
+
+
+def gradients(
+    layers: Iterable[tuple[int, Array, Array]], weights: Sequence[Array], bias: bool, l2: float
+) -> Gradients:
+    """The gradients of a batch from ``layers``, as of :func:`backward`, with l2·W in them."""
+    d_weights: list[Any] = [None] * len(weights)
+    d_biases: list[Any] = [None] * len(weights)
+    for layer, delta, a_pre in layers:
+        d_weights[layer] = delta.T @ a_pre
+        if l2:
+            d_weights[layer] += delta.dtype.type(l2) * weights[layer]
+        d_biases[layer] = delta.sum(axis=0)
+    return Gradients(d_weights, d_biases if bias else None)
+
+
+def add_squares(
+    squares: list[Array],
+    layers: Iterable[tuple[int, Array, Array]],
+    factor: float,
+    scales: Sequence[Any] | None,
+) -> None:
+    """Add ``factor`` · Σ over samples of each one's squared gradient to ``squares``, in place.
+
+    ``squares`` are arrays like the weights, ``layers`` comes from :func:`backward` with scale 1,
+    and ``scales`` are the numbers that :func:`forward` multiplied the hidden activations by.
+    """
+    for layer, delta, a_pre in layers:
+        squares[layer] += (factor * delta**2).T @ a_pre**2
+        if scales is not None and layer:
+            # backward leaves a scale without inverted dropout out of the deltas below.
+            factor *= scales[layer - 1] ** 2

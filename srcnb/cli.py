@@ -151,8 +151,9 @@ def _add_experiment_parser(commands: Any) -> None:
         "experiment",
         help="repeat a published experiment; without a name, list them",
         description=(
-            "Run an experiment with several seeds. Each finished run is written at once to"
-            " NAME.csv (one row per measurement), and the table to NAME.md at the end."
+            "Run an experiment with several seeds. Each finished cell, a condition with a seed, is"
+            " written at once to a file of its own in NAME.cells; at the end NAME.csv (one row per"
+            " measurement) and the table, NAME.md, are made from these files."
         ),
     )
     experiment.add_argument("name", nargs="?", metavar="NAME", help="default: list the names")
@@ -225,7 +226,7 @@ def run_command(args: argparse.Namespace) -> int:
         print("\naccuracy over all classes after each stage (mean over seeds)\n")
         stages = metrics.stage_table(results)
         print(stages.to_string(float_format="{:.1f}".format, na_rep="–"), flush=True)
-        # After the table, which a full disk must not cost.
+        # After the table, which is to be printed even if the disk is full.
         out = Path(args.out)
         with io.replacing(out / "results.csv") as temporary:
             results.drop(columns="seconds").to_csv(temporary, index=False)

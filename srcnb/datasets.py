@@ -84,7 +84,7 @@ class Dataset:
     def validation_split(self, fraction: float = 0.25, random_state: int = 0) -> "Dataset":
         """The same data set without its test part: a stratified share of X is held out instead.
 
-        For choosing hyper-parameters, which must never see the test set.
+        For choosing hyper-parameters, for which the test set must never be used.
         """
         from sklearn.model_selection import train_test_split
 

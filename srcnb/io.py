@@ -6,34 +6,44 @@ What a network is made of is not known here: srcnb.low_rank.load is the function
 import json
 import os
 import re
+import secrets
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
 
-from srcnb.validation import DTYPES, Array
+from srcnb.validation import Array, check_array
 
 PathLike: TypeAlias = str | os.PathLike[str]
 FORMAT, VERSION = "srcnb network", 1
+# NumPy's own: of np.random a file may name nothing else.
+BIT_GENERATORS = ("MT19937", "PCG64", "PCG64DXSM", "Philox", "SFC64")
 
 
 @contextmanager
 def replacing(path: PathLike) -> Iterator[Path]:
-    """Yield a temporary path beside ``path`` and rename it onto ``path`` if all went well."""
+    """Yield a temporary path beside ``path`` and rename it onto ``path`` if all went well.
+
+    The temporary name is hidden and another one each time, so that processes and threads may write
+    to one ``path`` at once: the last to finish stays. OSErrors name ``path``.
+    """
     path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
         yield temporary
         os.replace(temporary, path)
     except OSError as error:
-        if error.filename is None:  # a full disk: the system does not say where
+        # Of a full disk the system does not say where; pandas raises some without a number.
+        ours = error.filename is None or str(error.filename) == str(temporary)
+        if ours and error.errno is not None:
             raise OSError(error.errno, error.strerror, str(path)) from error
         raise
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # it may be that there is no folder
+            temporary.unlink()
 
 
 @contextmanager
@@ -79,55 +89,125 @@ def check_folder(name: str, folder: PathLike, files: Iterable[str] = ()) -> Path
     return folder
 
 
-def write_network(path: PathLike, header: Mapping[str, Any], arrays: Mapping[str, Any]) -> None:
-    """Write an .npz file of ``arrays`` and, as JSON, the ``header``; whole or not at all.
+def is_state_dict(path: PathLike) -> bool:
+    """Whether the name of ``path`` says that it is a state dict of PyTorch or the like."""
+    return Path(path).suffix == ".safetensors"
 
-    Format and version are added to the header. ``path`` is used as it is, whatever its ending.
+
+def write_network(
+    path: PathLike,
+    header: Mapping[str, Any],
+    parameters: Sequence[Array],
+    velocity: Sequence[Array] = (),
+) -> None:
+    """Write an .npz file of the arrays and, as JSON, the ``header``; whole or not at all.
+
+    Format and version are added to the header. ``path`` is used as it is, whatever its ending, but
+    ValueError for that of another format.
     """
+    if is_state_dict(path):
+        raise ValueError(
+            f"path must not end with .safetensors, got {path}: the file is of NumPy's .npz format"
+        )
     whole = {"format": FORMAT, "version": VERSION, **header}
     # Bit generators have arrays and numbers of NumPy in their states.
     text = json.dumps(whole, default=lambda value: value.tolist())
+    arrays: dict[str, Any] = {f"parameter_{i}": p for i, p in enumerate(parameters)}
+    arrays |= {f"velocity_{i}": v for i, v in enumerate(velocity)}
     with replacing(path) as temporary, open(temporary, "wb") as file:
         np.savez(file, header=np.array(text), **arrays)
 
 
-def read_network(path: PathLike) -> tuple[dict[str, Any], dict[str, Array]]:
-    """The header and the arrays of a file of :func:`write_network`.
+def read_network(path: PathLike) -> tuple[dict[str, Any], list[Array], list[Array]]:
+    """Header, parameters and velocity of a file of :func:`write_network`.
 
     ValueError that names the file if it is damaged, of another kind, or of a later version;
     FileNotFoundError if it is not there.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
-            header = json.loads(str(file["header"]))
-            if not isinstance(header, dict) or header.get("format") != FORMAT:
-                raise ValueError(f"its header is not that of a {FORMAT}")
-            version = header.get("version")
-            if not isinstance(version, int) or version > VERSION:
-                raise ValueError(
-                    f"it has version {version!r} of the format, and this srcnb reads {VERSION}"
-                )
-            return header, {name: file[name] for name in file.files if name != "header"}
+        with open(path, "rb") as raw:
+            # What is no zip file NumPy takes for a pickle, and says how to run what is in it.
+            if raw.read(4) not in (b"PK\x03\x04", b"PK\x05\x06"):
+                raise ValueError("it is no .npz file")
+            raw.seek(0)
+            with np.load(raw, allow_pickle=False) as file:
+                header = json.loads(str(file["header"])) if "header" in file else None
+                if not isinstance(header, dict) or header.get("format") != FORMAT:
+                    what = "it has no header" if header is None else "its header is not that"
+                    raise ValueError(f"{what} of a {FORMAT}")
+                version = header.get("version")
+                if type(version) is not int or not 1 <= version <= VERSION:
+                    raise ValueError(
+                        f"it has version {version!r} of the format, and this srcnb reads {VERSION}"
+                    )
+                return header, _numbered(file, "parameter"), _numbered(file, "velocity")
     except FileNotFoundError:
         raise
     except Exception as error:  # a damaged file makes NumPy and zipfile raise nearly anything
-        what = "no header" if isinstance(error, KeyError) else str(error)
+        what = str(error)
+        if "allow_pickle" in what:
+            what = "it holds Python objects in place of numbers"
         raise ValueError(f"{path} can't be read as a network of srcnb: {what}") from error
+
+
+def _numbered(file: Mapping[str, Any], name: str) -> list[Array]:
+    """The arrays NAME_0, NAME_1, … of a file."""
+    numbered = [f"{name}_{i}" for i in range(sum(key.startswith(f"{name}_") for key in file))]
+    for key in numbered:
+        if key not in file:
+            raise ValueError(f"it lacks {key!r}")
+    return [np.asarray(file[key]) for key in numbered]
+
+
+def generator_state(name: str, rng: np.random.Generator) -> dict[str, Any]:
+    """The state of ``rng``; ValueError for a bit generator that a file can't bring back."""
+    kind = type(rng.bit_generator).__name__
+    if kind not in BIT_GENERATORS:
+        raise ValueError(f"{name} must be of {', '.join(BIT_GENERATORS)} to be saved, got {kind}")
+    return dict(rng.bit_generator.state)
+
+
+def generator(name: str, state: Any) -> np.random.Generator:
+    """The generator of a :func:`generator_state` that went through JSON.
+
+    ValueError that starts with ``name`` for any other ``state``.
+    """
+    kind = state.get("bit_generator") if isinstance(state, dict) else None
+    if kind not in BIT_GENERATORS:
+        got = repr(state if kind is None else kind)
+        raise ValueError(f"{name} must be of {', '.join(BIT_GENERATORS)}, got {got[:60]}")
+    bit_generator = getattr(np.random, kind)()
+    try:
+        # NumPy does not check where in its buffer it is, and would read beyond it.
+        position = state["state"]["pos"] if kind == "MT19937" else state.get("buffer_pos", 0)
+        if not 0 <= position <= (624 if kind == "MT19937" else 4):
+            raise ValueError(f"position {position}")
+        bit_generator.state = state
+        # Nor does it refuse all numbers that it cuts off.
+        taken = json.loads(json.dumps(bit_generator.state, default=lambda value: value.tolist()))
+        if taken != state:
+            raise ValueError("numbers out of range")
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        what = f"{type(error).__name__}: {error}"
+        raise ValueError(f"{name} must be a state of {kind}, got {what}") from error
+    return np.random.Generator(bit_generator)
 
 
 def read_state_dict(path: PathLike) -> tuple[list[Array], list[Array] | None]:
     """Weights and biases of a chain of linear layers from a .safetensors file.
 
     ``path`` holds a state dict: NAME.weight (n_l, n_{l-1}) and perhaps NAME.bias (n_l,) of each
-    layer. Layers are taken in the natural order of their names ("fc2" before "fc10").
+    layer, or weight and bias of a single one. Layers are taken in the natural order of their names
+    ("fc2" before "fc10").
 
     Raises
     ------
     ImportError
         Without the package safetensors.
     ValueError
-        That names file and tensor: for tensors that are not weights or biases of linear layers, or
-        not float32 or float64; for biases of some layers only; for a damaged file.
+        That names file and tensor: for tensors that are not weights or biases of linear layers,
+        not all float32 or all float64, or not finite; for shapes that do not fit each other; for
+        biases of some layers only; for a damaged file.
     """
     if not Path(path).is_file():
         raise FileNotFoundError(f"no such file: {path}")
@@ -143,8 +223,8 @@ def read_state_dict(path: PathLike) -> tuple[list[Array], list[Array] | None]:
                 dtype = file.get_slice(key).get_dtype()
                 if dtype not in ("F32", "F64"):
                     raise ValueError(
-                        f"{key} of {path} must be float32 or float64, got {dtype}: convert it"
-                        " before it is saved, by state_dict's .float()"
+                        f"{key} of {path} must be float32 or float64, got {dtype}: in PyTorch"
+                        " module.float() converts it, before its state_dict() is saved"
                     )
             tensors = {key: np.ascontiguousarray(file.get_tensor(key)) for key in file.keys()}  # noqa: SIM118
     except SafetensorError as error:
@@ -162,27 +242,40 @@ def _linear_layers(
                 f"{key} of {path} is not the weight or bias of a linear layer: it has shape"
                 f" {tensor.shape}; srcnb reads chains of linear layers, NAME.weight and NAME.bias"
             )
-    names = sorted({key.rpartition(".")[0] for key in tensors}, key=_natural)
-    if not names:
+        if not tensor.size:
+            raise ValueError(f"{key} of {path} must not be empty, got shape {tensor.shape}")
+        check_array(f"{key} of {path}", tensor, tensor.ndim)
+    if not tensors:
         raise ValueError(f"{path} must hold at least one layer, got no tensors")
-    missing = [f"{name}.weight" for name in names if f"{name}.weight" not in tensors]
+    # With the dot, which the keys of a layer by itself, "weight" and "bias", have not.
+    layers = sorted({re.sub("(weight|bias)$", "", key) for key in tensors}, key=_natural)
+    missing = [f"{layer}weight" for layer in layers if f"{layer}weight" not in tensors]
     if missing:
         raise ValueError(f"{path} lacks {missing[0]}")
-    weights = [tensors[f"{name}.weight"] for name in names]
-    biases = [tensors[f"{name}.bias"] for name in names if f"{name}.bias" in tensors]
-    if biases and len(biases) < len(names):
+    weights = [tensors[f"{layer}weight"] for layer in layers]
+    biases = [tensors[f"{layer}bias"] for layer in layers if f"{layer}bias" in tensors]
+    if biases and len(biases) < len(layers):
         raise ValueError(f"{path} must have biases for all layers or none, got {sorted(tensors)}")
-    for name, above, below in zip(names[1:], weights[1:], weights[:-1], strict=True):
+    if len({tensor.dtype for tensor in tensors.values()}) > 1:
+        got = ", ".join(f"{key} {tensor.dtype}" for key, tensor in tensors.items())
+        raise ValueError(f"{path} must be all float32 or all float64, got {got}")
+    for layer, w, b in zip(layers, weights, biases, strict=False):  # there may be no biases
+        if len(b) != len(w):
+            raise ValueError(
+                f"{layer}bias of {path} must have shape ({len(w)},), as {layer}weight has shape"
+                f" {w.shape}, got {b.shape}"
+            )
+    for layer, above, below in zip(layers[1:], weights[1:], weights[:-1], strict=True):
         if above.shape[1] != len(below):
             raise ValueError(
-                f"layers of {path} must chain in the order of their names, {names}, but"
-                f" {name}.weight has shape {above.shape} and the one before {len(below)} rows"
+                f"layers of {path} must chain in the order of their names,"
+                f" {[name.removesuffix('.') for name in layers]}, but {layer}weight has shape"
+                f" {above.shape} and the one before {len(below)} rows"
             )
-    assert all(w.dtype in DTYPES for w in weights)
     return weights, biases or None
 
 
 def _natural(name: str) -> list[tuple[int, str]]:
     """A key that sorts numbers in names as numbers."""
     parts = re.split(r"(\d+)", name)
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in parts]
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]

@@ -6,16 +6,25 @@ W_l = B_l·A_l with A_l (rank, n_{l-1}) and B_l (n_l, rank): an input goes throu
 
 import copy
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from srcnb import sgd
 from srcnb.backprop import Gradients
-from srcnb.io import PathLike, read_network, read_state_dict
+from srcnb.initial import uniform
+from srcnb.io import PathLike, generator, is_state_dict, read_network, read_state_dict
 from srcnb.mlp import MLP
-from srcnb.validation import Array, ArrayLike, check_bool, check_int, check_list, check_weights
+from srcnb.validation import (
+    Array,
+    ArrayLike,
+    check_bool,
+    check_choice,
+    check_int,
+    check_like,
+    check_list,
+    check_weights,
+)
 
 
 class LowRankMatrix:
@@ -108,6 +117,8 @@ class LowRankMLP(MLP):
     biases : list of (n_l,) arrays, or None
     """
 
+    _kind = "LowRankMLP"
+
     def __init__(
         self, layer_sizes: Sequence[int], rank: int = 10, *, bias: bool = False, **options: Any
     ) -> None:
@@ -119,7 +130,7 @@ class LowRankMLP(MLP):
         super().__init__(chain, **options)
         bound = 1 / np.sqrt(rank)
         self.weights = [
-            LowRankMatrix(A, self._rng.uniform(-bound, bound, (n, rank)).astype(A.dtype))
+            LowRankMatrix(A, uniform(self._rng, bound, (n, rank), A.dtype))
             for A, n in zip(self.weights[::2], sizes[1:], strict=True)
         ]
         if bias:
@@ -227,7 +238,8 @@ def load(path: PathLike, **options: Any) -> MLP:
     ----------
     path : file of ``MLP.save`` (or of a LowRankMLP, which comes back as one); or, if its name ends
         with ".safetensors", a state dict of linear layers, NAME.weight (n_l, n_{l-1}) and
-        NAME.bias (n_l,), such as PyTorch's, in the natural order of their names
+        NAME.bias (n_l,), such as PyTorch's, in the natural order of their names; or of one layer,
+        weight and bias
     **options
         For a state dict, which has none: those of ``MLP.from_arrays`` (output, dropout, …).
 
@@ -245,33 +257,35 @@ def load(path: PathLike, **options: Any) -> MLP:
     TypeError
         For options with a file that has its own.
     """
-    if Path(path).suffix == ".safetensors":
+    if is_state_dict(path):
         return MLP.from_arrays(*read_state_dict(path), **options)
-    header, arrays = read_network(path)
+    header, parameters, velocity = read_network(path)
     if options:
         raise TypeError(f"options of {path} are in the file, got {options}")
     try:
-        return _network(header, arrays)
+        return _network(header, parameters, velocity)
     except (KeyError, TypeError, ValueError) as error:
         what = f"it lacks {error}" if isinstance(error, KeyError) else str(error)
         raise ValueError(f"{path} can't be read as a network of srcnb: {what}") from error
 
 
-def _network(header: dict[str, Any], arrays: dict[str, Array]) -> MLP:
-    n = header["n_layers"]
-    kind = {"MLP": MLP, "LowRankMLP": LowRankMLP}[header["kind"]]
-    factors = 1 if kind is MLP else 2
-    parameters = [arrays[f"parameter_{i}"] for i in range(factors * n + n * header["bias"])]
-    weights: list[Any] = parameters[: factors * n]
-    biases = parameters[factors * n :] if header["bias"] else None
+def _network(header: dict[str, Any], parameters: list[Array], velocity: list[Array]) -> MLP:
+    kinds = {kind._kind: kind for kind in (MLP, LowRankMLP)}
+    kind = kinds[check_choice("kind", header["kind"], kinds)]
+    n = check_int("n_layers", header["n_layers"], low=1)
+    bias = check_bool("bias", header["bias"])
+    n_weights = n if kind is MLP else 2 * n
+    if len(parameters) != n_weights + n * bias:
+        raise ValueError(
+            f"it must have {n_weights + n * bias} parameters, as n_layers is {n} and bias {bias},"
+            f" got {len(parameters)}"
+        )
+    weights: list[Any] = parameters[:n_weights]
     if kind is LowRankMLP:
         weights = list(zip(weights[::2], weights[1::2], strict=True))
-    net = kind.from_arrays(weights, biases, **header["options"])
-    if "random_state" in header:
-        state = header["random_state"]
-        bit_generator = getattr(np.random, state["bit_generator"])()
-        bit_generator.state = state
-        net._rng = np.random.Generator(bit_generator)
-        if "velocity_0" in arrays:
-            net._velocity = [arrays[f"velocity_{i}"] for i in range(len(parameters))]
+    net = kind.from_arrays(weights, parameters[n_weights:] if bias else None, **header["options"])
+    if velocity or "random_state" in header:
+        net._rng = generator("random_state", header["random_state"])
+    if velocity:
+        net._velocity = check_like("velocity", velocity, net._parameters())
     return net

@@ -22,7 +22,7 @@ def continual_metrics(results: "pd.DataFrame") -> "pd.DataFrame":
     - accuracy: on the test samples of all tasks together, after stage K;
     - average_accuracy: mean of a_{K,j} over the tasks j (Lopez-Paz & Ranzato, NeurIPS 2017);
     - forgetting: mean over j < K of max_{k = j … K-1} a_{k,j} - a_{K,j} (Chaudhry et al., ECCV
-      2018; they start at k = 1, where a task not yet learnt can only be a lucky guess);
+      2018; they start at k = 1, where a task not yet learnt can be right by chance only);
     - backward_transfer: mean over j < K of a_{K,j} - a_{j,j} (Lopez-Paz & Ranzato).
 
     Parameters
@@ -41,9 +41,9 @@ def continual_metrics(results: "pd.DataFrame") -> "pd.DataFrame":
     import pandas as pd
 
     rows = {}
-    for key, run in in_time(results).groupby(["method", "seed"], sort=False):
+    for key, cell in in_time(results).groupby(["method", "seed"], sort=False):
         # The last one of a stage is the one after its sleep.
-        last = run.groupby(["stage", "task"], sort=False)["accuracy"].last().unstack("task")
+        last = cell.groupby(["stage", "task"], sort=False)["accuracy"].last().unstack("task")
         overall = last["all"].iloc[-1]
         tasks = sorted(last.columns.drop("all"), key=lambda task: int(str(task)))
         stages = last.index.to_numpy()
@@ -90,8 +90,8 @@ def in_time(results: "pd.DataFrame") -> "pd.DataFrame":
         stages = sorted({stage for stage, _ in whole})
         if "all" not in tasks or stages != list(range(stages[0], stages[-1] + 1)):
             raise ValueError(f"results of {method} lack a stage, or the accuracy on all tasks")
-        for seed, run in of_method.groupby("seed"):
-            seen = {(s, p): set(part["task"]) for (s, p), part in run.groupby(["stage", "phase"])}
+        for seed, cell in of_method.groupby("seed"):
+            seen = {(s, p): set(part["task"]) for (s, p), part in cell.groupby(["stage", "phase"])}
             for stage, phase in sorted(whole):
                 lacking = tasks - seen.get((stage, phase), set())
                 if lacking:

@@ -11,27 +11,25 @@ from typing import Any, TypeVar
 import numpy as np
 
 from srcnb import sgd
-from srcnb.backprop import Gradients, backward, forward, losses
-from srcnb.io import PathLike, write_network
+from srcnb.backprop import Gradients, add_squares, backward, forward, gradients, losses
+from srcnb.initial import check_layer_sizes, initial_layers
+from srcnb.io import PathLike, generator_state, write_network
 from srcnb.validation import (
     Array,
     ArrayLike,
     RandomState,
-    check_array,
+    check_biases,
     check_bool,
     check_choice,
     check_dtype,
-    check_in_dtype,
+    check_inputs,
     check_int,
-    check_labels,
-    check_list,
+    check_labels_or_targets,
     check_masks,
-    check_memory,
     check_real,
     check_rng,
-    check_targets,
+    check_samples,
     check_weights,
-    check_width,
 )
 
 # Samples of one batch when a whole data set goes through the network: bounds the memory needed.
@@ -73,6 +71,8 @@ class MLP:
     biases : list of (n_l,) arrays, or None
     """
 
+    _kind = "MLP"  # what files call it: each class that can be saved has its own
+
     def __init__(
         self,
         layer_sizes: Sequence[int],
@@ -86,40 +86,15 @@ class MLP:
         l2: float = 0.0,
         random_state: RandomState = None,
     ) -> None:
-        sizes = tuple(
-            check_int("layer_sizes", n, low=1) for n in check_list("layer_sizes", layer_sizes)
-        )
-        if len(sizes) < 2:
-            raise ValueError(f"layer_sizes must name inputs and outputs, got {layer_sizes!r}")
+        dtype = check_dtype("dtype", dtype)
+        sizes = check_layer_sizes("layer_sizes", layer_sizes, dtype)
         self.dropout = check_real("dropout", dropout, 0, 1, high_open=True)
         self.output = check_choice("output", output, ("softmax", "relu"))
         self.inverted_dropout = check_bool("inverted_dropout", inverted_dropout)
         bias = check_bool("bias", bias)
         self.l2 = check_real("l2", l2, 0)
         self._rng = check_rng("random_state", random_state)
-        dtype = check_dtype("dtype", dtype)
-
-        n_weights = sum(n * m for n, m in zip(sizes[:-1], sizes[1:], strict=True))
-        check_memory(f"layer_sizes {sizes}", n_weights * dtype.itemsize)
-
-        def uniform(bound: float, *shape: int) -> Array:
-            return self._rng.uniform(-bound, bound, shape).astype(dtype)
-
-        if isinstance(init, str):
-            check_choice("init", init, ("fan_in",))
-        else:
-            check_in_dtype("init", check_real("init", init, 0), dtype)
-        bounds = [1 / np.sqrt(n) if init == "fan_in" else float(init) for n in sizes[:-1]]
-        self.weights: list[Any] = [
-            uniform(bound, n_post, n_pre)
-            for bound, n_pre, n_post in zip(bounds, sizes[:-1], sizes[1:], strict=True)
-        ]
-        self.biases: list[Array] | None = None
-        if bias:
-            self.biases = [
-                uniform(bound if init == "fan_in" else 0.0, n)
-                for bound, n in zip(bounds, sizes[1:], strict=True)
-            ]
+        self.weights, self.biases = initial_layers(sizes, bias, init, dtype, self._rng)
         self._velocity: list[Array] | None = None
 
     @classmethod
@@ -138,16 +113,7 @@ class MLP:
         for taken in ("bias", "dtype", "init"):
             if taken in options:
                 raise TypeError(f"{taken} follows from the arrays, got {options[taken]!r}")
-        if biases is not None:
-            biases = [
-                check_array(f"biases[{i}]", b, 1)
-                for i, b in enumerate(check_list("biases", biases))
-            ]
-            if [len(b) for b in biases] != [len(w) for w in weights]:
-                raise ValueError(
-                    f"biases must have lengths {[len(w) for w in weights]},"
-                    f" got {[len(b) for b in biases]}"
-                )
+        biases = check_biases("biases", biases, [len(w) for w in weights])
         net = cls((weights[0].shape[1], len(weights[0])), dtype=weights[0].dtype, **options)
         net.weights = [w.copy() for w in weights]
         if biases is not None:
@@ -198,24 +164,29 @@ class MLP:
 
         Parameters
         ----------
-        path : written to a temporary name first, then renamed, so that it is whole or as it was
+        path : written to a temporary name first, then renamed, so that it is whole or as it was;
+            its name must not end with ".safetensors", which ``load`` takes for another format
         state : bool
             Whether momentum and random state are kept as well: then the loaded network trains on as
             this one would have, to the last bit.
+
+        Raises TypeError for a subclass of your own, which ``load`` could not make again.
         """
-        check_bool("state", state)
-        arrays = {f"parameter_{i}": p for i, p in enumerate(self._parameters())}
+        if "_kind" not in vars(type(self)):
+            arrays = "weights" if self._kind == "MLP" else "factors"
+            raise TypeError(
+                f"only an MLP or a LowRankMLP can be saved, got {type(self).__name__}: make one by"
+                f" {self._kind}.from_arrays(net.{arrays}, net.biases, **net.options)"
+            )
         header: dict[str, Any] = {
-            "kind": type(self).__name__,
+            "kind": self._kind,
             "n_layers": len(self.weights),
             "bias": self.biases is not None,
             "options": self.options,
         }
-        if state:
-            header["random_state"] = self._rng.bit_generator.state
-            for i, v in enumerate(self._velocity or []):
-                arrays[f"velocity_{i}"] = v
-        write_network(path, header, arrays)
+        if check_bool("state", state):
+            header["random_state"] = generator_state("random_state", self._rng)
+        write_network(path, header, self._parameters(), (self._velocity or ()) if state else ())
 
     def activations(self, X: ArrayLike) -> list[Array]:
         """Activations of layers 1 … L at test time (dropout off), after the activation function.
@@ -229,7 +200,7 @@ class MLP:
         """The class with the largest output for each row of ``X`` (n, n_0): (n,) int64."""
         X = self._check_X(X)
         labels = np.empty(len(X), dtype=np.int64)
-        for rows, a, _ in self.batches(X):
+        for rows, a, _ in self._batches(X):
             labels[rows] = a[-1].argmax(axis=1)
         return labels
 
@@ -241,7 +212,7 @@ class MLP:
         """
         X = self._check_X(X)
         z = np.empty((len(X), len(self.weights[-1])), self.dtype)
-        for rows, _, batch in self.batches(X):
+        for rows, _, batch in self._batches(X):
             z[rows] = batch
         return z
 
@@ -255,6 +226,11 @@ class MLP:
         data set through the network without keeping all of its activations.
         """
         X = self._check_X(X)
+        return self._batches(X, check_int("batch_rows", batch_rows, low=1))
+
+    def _batches(
+        self, X: Array, batch_rows: int = BATCH_ROWS
+    ) -> Iterator[tuple[slice, list[Array], Array]]:
         for start in range(0, len(X), batch_rows):
             rows = slice(start, start + batch_rows)
             a, z = self._forward(X[rows], self._test_scales())
@@ -295,14 +271,8 @@ class MLP:
         Mean over the batch, L2 term included. See ``output`` in the class for the loss.
         """
         X, y, masks = self._check_batch(X, y, masks)
-        d_weights: list[Any] = [None] * len(self.weights)
-        d_biases: list[Any] = [None] * len(self.weights)
-        for layer, delta, a_pre in self._backward(X, y, masks, 1 / len(X)):
-            d_weights[layer] = delta.T @ a_pre
-            if self.l2:
-                d_weights[layer] += self.dtype.type(self.l2) * self.weights[layer]
-            d_biases[layer] = delta.sum(axis=0)
-        return Gradients(d_weights, None if self.biases is None else d_biases)
+        layers = self._backward(X, y, masks, 1 / len(X))
+        return gradients(layers, self.weights, self.biases is not None, self.l2)
 
     def squared_gradients(self, X: ArrayLike, y: ArrayLike) -> list[Array]:
         """The mean over the samples of each one's own gradient, squared element by element.
@@ -312,16 +282,10 @@ class MLP:
         No sample's gradient is ever formed: squared, it is δ² times the squared activations below.
         """
         X, y, _ = self._check_batch(X, y, None)
-        scales = self._test_scales()
         squares = [np.zeros_like(w) for w in self.weights]
-        for start in range(0, len(X), BATCH_ROWS):
-            rows = slice(start, start + BATCH_ROWS)
-            factor = 1 / len(X)
-            for layer, delta, a_pre in self._backward(X[rows], y[rows], scales, 1):
-                squares[layer] += (factor * delta**2).T @ a_pre**2
-                if scales is not None and layer:
-                    # _backward leaves a scale without inverted dropout out of the deltas below.
-                    factor *= scales[layer - 1] ** 2
+        for rows, a, _ in self._batches(X):
+            layers = backward([X[rows], *a], self.weights, y[rows], 1)
+            add_squares(squares, layers, 1 / len(X), self._test_scales())
         return squares
 
     def _backward(
@@ -357,10 +321,8 @@ class MLP:
         reset_momentum : bool
             Start with v = 0 (the replica: a new optimizer for each task) or with the v that the
             last call left (the paper).
-        regularizer : object or None
-            Keeps weights near where they were (EWC, SI). ``pull(layer, rows, w)`` is added to the
-            gradient of ``weights[layer][rows]``, which is w; ``moved(layer, rows, gradient,
-            change)`` is told after each batch the loss's own gradient and the change of w.
+        regularizer : object with the methods of srcnb.sgd.Regularizer, or None
+            Keeps weights near where they were (EWC, SI): ``pull`` is added to their gradients.
 
         Returns
         -------
@@ -378,16 +340,13 @@ class MLP:
         check_bool("reset_momentum", reset_momentum)
         epochs = check_int("epochs", epochs)
         batch_size = check_int("batch_size", batch_size, low=1)
-        learning_rate = check_real("learning_rate", learning_rate, 0, low_open=True)
-        check_in_dtype("learning_rate", learning_rate, self.dtype)
-        momentum = check_real("momentum", momentum, 0, 1, high_open=True)
+        update = sgd.Update(self.weights, learning_rate, momentum, self.l2, regularizer)
         kept_velocity = self._velocity  # never written to: see below
         if reset_momentum or self._velocity is None:
             self._velocity = [np.zeros_like(p) for p in self._parameters()]
         else:
             self._velocity = [v.copy() for v in self._velocity]
         before = [p.copy() for p in self._parameters()]
-        update = sgd.Update(self.weights, learning_rate, momentum, self.l2, regularizer)
         # A diverging run is reported once, below, not by NumPy at every batch.
         with np.errstate(over="ignore", invalid="ignore"):
             for batch in sgd.batches(len(X), epochs, batch_size, self._rng):
@@ -397,7 +356,8 @@ class MLP:
                 parameter[:] = kept
             self._velocity = kept_velocity
             raise OverflowError(
-                f"training diverged at {learning_rate=}; weights and momentum are as before it"
+                f"training diverged at learning_rate={update.learning_rate}; weights and momentum"
+                " are as before it"
             )
         return self
 
@@ -427,19 +387,12 @@ class MLP:
         return self.weights + (self.biases or [])
 
     def _check_X(self, X: ArrayLike) -> Array:
-        X = check_array("X", X, 2, self.dtype)
-        check_width("X", X, self.weights[0].shape[1])
-        return X
+        return check_inputs("X", X, self.weights[0].shape[1], self.dtype)
 
     def _check_batch(self, X: Any, y: Any, masks: Any) -> tuple[Array, Array, Any]:
-        X = self._check_X(X)
-        if not len(X):
-            raise ValueError(f"X must hold at least one sample, got shape {X.shape}")
-        n_outputs = len(self.weights[-1])
-        if np.ndim(y) == 2:
-            y = check_targets("y", y, (len(X), n_outputs), self.dtype, self.output == "softmax")
-        else:
-            y = check_labels("y", y, len(X), n_outputs)
+        X = check_samples("X", X, self.weights[0].shape[1], self.dtype)
+        shape = len(X), len(self.weights[-1])
+        y = check_labels_or_targets("y", y, shape, self.dtype, self.output == "softmax")
         if masks is not None:
             masks = check_masks("masks", masks, [(len(X), len(w)) for w in self.weights[:-1]])
             masks = [m.astype(self.dtype) * self._kept_scale for m in masks]

@@ -78,7 +78,7 @@ def draw_method(
         axes.axhline(mean, color=color, linestyle="--", label=method)
         axes.axhspan(mean - sd, mean + sd, color=color, alpha=0.15, linewidth=0)
         return
-    by_phase: Any = stats.unstack("phase")  # a DataFrame, which the stubs do not know
+    by_phase: Any = stats.unstack("phase")  # a DataFrame, which the stubs do not say
     # What a stage leaves behind: after its sleep, where there was one.
     left = by_phase.xs("train", axis=1, level="phase")
     if "sleep" in stats.index.unique("phase"):

@@ -5,9 +5,8 @@ replica is github agbld/sleep-replay-consolidation-python.
 """
 
 from functools import partial
-from types import MappingProxyType
 
-from srcnb.protocol import Protocol, SleepConstants, SleepSchedule
+from srcnb.protocol import Protocol, ReadOnly, SleepConstants, SleepSchedule
 from srcnb.spiking.inputs import PatchInput, SampleInput
 from srcnb.validation import check_choice
 
@@ -35,7 +34,7 @@ def _paper(
 
 
 # The paper's constants by experiment.
-PAPER = MappingProxyType(
+PAPER = ReadOnly(
     {
         "mnist": _paper(
             "MNIST",
@@ -116,6 +115,14 @@ PAPER = MappingProxyType(
             dec=0.000001,
             beta=(22.259158, 0.318765, 0.0),
             alpha_scale=0.1,
+        ),
+        "icarl-50": _paper(
+            "iCaRL, a memory of 50",
+            max_rate=95.654279,
+            inc=0.058705,
+            dec=0.009112,
+            beta=(27.477005, 21.155469, 22.567029),
+            alpha_scale=19.001764,
         ),
         "icarl-to-500": _paper(
             "iCaRL, memories of 100 to 500",

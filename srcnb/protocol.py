@@ -1,9 +1,10 @@
 """Protocol: the network, its training and its sleep schedule. SleepSchedule: when it sleeps, how
 long, on what and with which constants. Both are frozen; SleepState is what one run gathers."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -26,6 +27,48 @@ from srcnb.validation import (
 )
 
 DATA = ("seen", "first", "current")
+T = TypeVar("T")
+
+
+class ReadOnly(Mapping[str, T]):
+    """A copy of a mapping that cannot be changed, but compared, hashed and pickled."""
+
+    def __init__(self, values: Mapping[str, T]) -> None:
+        self._values = dict(values)
+
+    def __getitem__(self, key: str) -> T:
+        return self._values[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __hash__(self) -> int:
+        return hash(frozenset(self._values.items()))
+
+    def __repr__(self) -> str:
+        return f"ReadOnly({self._values!r})"
+
+
+@dataclass(frozen=True)
+class Call:
+    """What ``functools.partial`` is, but frozen: two of the same function and arguments are equal.
+
+    Attributes
+    ----------
+    func : callable
+    args, keywords : its arguments
+    """
+
+    func: Callable[..., Any]
+    args: tuple[Any, ...]
+    keywords: ReadOnly[Any]
+
+    def __call__(self) -> Any:
+        """What the function returns."""
+        return self.func(*self.args, **self.keywords)
 
 
 @dataclass(frozen=True)
@@ -88,7 +131,7 @@ class SleepSchedule:
     Attributes
     ----------
     constants : SleepConstants
-    sleep_input : callable without arguments that returns a new sleep input
+    sleep_input : callable without arguments that makes a sleep input; a partial becomes a Call
     first_steps, more_steps : length of the first sleep in steps, and what each later one has more
     data : what the sleep input and α are made from
         "seen": all samples of all tasks so far, not capped (the paper; its α re-reads them);
@@ -114,6 +157,10 @@ class SleepSchedule:
                 "sleep_input must be what makes one, such as MeanInput or functools.partial("
                 f"SampleInput, n_samples=1), got {self.sleep_input!r}"
             )
+        if isinstance(self.sleep_input, partial):
+            made = self.sleep_input
+            frozen = Call(made.func, made.args, ReadOnly(made.keywords))
+            object.__setattr__(self, "sleep_input", frozen)
 
     def n_steps(self, stage: int) -> int:
         """Length of the sleep after ``stage`` tasks (from 1)."""
@@ -161,6 +208,8 @@ class SleepState:
 class Protocol:
     """One way to learn a sequence of tasks.
 
+    The mappings are copied, and the copies are read-only.
+
     Attributes
     ----------
     name : str
@@ -187,6 +236,15 @@ class Protocol:
     def __post_init__(self) -> None:
         hidden = tuple(check_int("hidden", n, low=1) for n in check_list("hidden", self.hidden))
         object.__setattr__(self, "hidden", hidden)
+        check_instance("name", self.name, str, "a string")
+        check_instance("schedule", self.schedule, SleepSchedule, "a SleepSchedule")
+        for name, low in (("cap", 1), ("parallel_epochs", 0), ("rank", 1)):
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, check_int(name, getattr(self, name), low))
+        for name in ("network", "training", "later_training"):
+            options = getattr(self, name)
+            check_instance(name, options, Mapping, "a mapping of keyword arguments")
+            object.__setattr__(self, name, ReadOnly(options))
 
     def new_network(self, tasks: Sequence[Task], random_state: RandomState) -> MLP:
         """An untrained network for the tasks' features and classes."""

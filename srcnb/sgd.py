@@ -5,7 +5,7 @@ from typing import Protocol
 
 import numpy as np
 
-from srcnb.validation import Array
+from srcnb.validation import Array, check_in_dtype, check_real
 
 # A weight matrix above this many elements is updated a block of rows at a time, so that the
 # gradient is still in cache when the momentum needs it (30 against 36 ms at 4000 x 4000).
@@ -13,7 +13,7 @@ BLOCK_ELEMENTS = 1 << 21
 
 
 class Regularizer(Protocol):
-    """Keeps weights near where they were (EWC, SI); see MLP.fit."""
+    """Keeps weights near where they were (EWC, SI): what MLP.fit calls in each batch."""
 
     def pull(self, layer: int, rows: slice, w: Array) -> Array:
         """What is added to the loss's gradient of ``weights[layer][rows]``, which is ``w``."""
@@ -30,7 +30,9 @@ class Update:
     Parameters
     ----------
     weights : list over layers 1 … L of the (n_l, n_{l-1}) arrays that will be updated
-    learning_rate, momentum, l2 : float
+    learning_rate : float > 0
+    momentum : float in [0, 1)
+    l2 : float
     regularizer : Regularizer or None
     block_elements : int
         Weights that are updated at once.
@@ -46,9 +48,10 @@ class Update:
         block_elements: int = BLOCK_ELEMENTS,
     ) -> None:
         self.dtype = weights[0].dtype
-        self.learning_rate = learning_rate
-        self.momentum = self.dtype.type(momentum)
-        self.shrink = self.dtype.type(learning_rate * l2)
+        learning_rate = check_real("learning_rate", learning_rate, 0, low_open=True)
+        self.learning_rate = check_in_dtype("learning_rate", learning_rate, self.dtype)
+        self.momentum = self.dtype.type(check_real("momentum", momentum, 0, 1, high_open=True))
+        self.shrink = self.dtype.type(self.learning_rate * l2)
         self.regularizer = regularizer
         self.block_elements = block_elements
         rows = [self._block_rows(W) * W.shape[1] for W in weights]

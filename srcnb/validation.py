@@ -139,6 +139,21 @@ def check_width(name: str, array: Array, width: int) -> None:
         )
 
 
+def check_inputs(name: str, X: Any, width: int, dtype: np.dtype[Any]) -> Array:
+    """Return ``X`` as a finite (n, width) array of the network's width and dtype."""
+    X = check_array(name, X, 2, dtype)
+    check_width(name, X, width)
+    return np.asarray(X)
+
+
+def check_samples(name: str, X: Any, width: int, dtype: np.dtype[Any]) -> Array:
+    """Return ``X`` as :func:`check_inputs` does; ValueError if it has no row."""
+    X = check_inputs(name, X, width, dtype)
+    if not len(X):
+        raise ValueError(f"{name} must hold at least one sample, got shape {X.shape}")
+    return np.asarray(X)
+
+
 def check_labels(name: str, y: Any, n_samples: int, n_classes: int) -> Array:
     """Return ``y`` as an (n_samples,) int array of labels in 0 … n_classes - 1."""
     refuse_mask(name, y)
@@ -178,12 +193,29 @@ def check_targets(
     return targets
 
 
+def check_labels_or_targets(
+    name: str, y: Any, shape: tuple[int, int], dtype: np.dtype[Any], sum_to_one: bool
+) -> Array:
+    """Return ``y`` as targets of ``shape`` (n, n_classes) if it is 2-D, as labels (n,) if not."""
+    if np.ndim(y) == 2:
+        return check_targets(name, y, shape, dtype, sum_to_one)
+    return check_labels(name, y, *shape)
+
+
 def check_masks(name: str, masks: Any, shapes: list[tuple[int, int]]) -> list[Array]:
     """Return ``masks`` as a list of arrays; ValueError for other shapes than these."""
     arrays = [np.asarray(m) for m in check_list(name, masks)]
     if [m.shape for m in arrays] != shapes:
         raise ValueError(f"{name} must have shapes {shapes}, got {[m.shape for m in arrays]}")
     return arrays
+
+
+def check_like(name: str, arrays: list[Array], others: list[Array]) -> list[Array]:
+    """Return ``arrays`` if they are finite and of the shapes and dtypes of ``others``."""
+    got, expected = ([f"{a.dtype} {a.shape}" for a in many] for many in (arrays, others))
+    if got != expected:
+        raise ValueError(f"{name} must be {', '.join(expected)}; got {', '.join(got)}")
+    return [check_array(f"{name}[{i}]", a, a.ndim) for i, a in enumerate(arrays)]
 
 
 def check_memory(name: str, n_bytes: int) -> None:
@@ -244,6 +276,16 @@ def check_weights(name: str, weights: Any) -> list[Array]:
                 f" has {weights[i - 1].shape[0]} rows"
             )
     return [np.ascontiguousarray(w) for w in weights]
+
+
+def check_biases(name: str, biases: Any, lengths: list[int]) -> list[Array] | None:
+    """Return the biases as a list of finite arrays of these ``lengths``, or None for None."""
+    if biases is None:
+        return None
+    arrays = [check_array(f"{name}[{i}]", b, 1) for i, b in enumerate(check_list(name, biases))]
+    if [len(b) for b in arrays] != lengths:
+        raise ValueError(f"{name} must have lengths {lengths}, got {[len(b) for b in arrays]}")
+    return arrays
 
 
 def refuse_mask(name: str, value: Any) -> None:

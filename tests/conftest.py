@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from srcnb import MLP, SilentLayerWarning, presets, tasks
+from srcnb import MLP, SilentLayerWarning, SleepConfig, presets, tasks
 from srcnb.datasets import Dataset
 from srcnb.experiments import EXPERIMENTS
 from srcnb.experiments.cells import Cell, Source
@@ -87,6 +87,34 @@ def features_file(path, n_classes=10, one_hot=False, save=np.savez):
     return path
 
 
+def random_network(sizes, seed, dtype, scale=0.5):
+    """Weights of a network of these sizes, normal with this sd."""
+    rng = np.random.default_rng(seed)
+    return [
+        (scale * rng.standard_normal((n_post, n_pre))).astype(dtype)
+        for n_pre, n_post in zip(sizes[:-1], sizes[1:], strict=True)
+    ]
+
+
+def random_config(n_steps, n_layers, **change):
+    """Constants with which the neurons of a :func:`random_network` fire now and then."""
+    constants = dict(
+        n_steps=n_steps,
+        alpha=[1.0] * n_layers,
+        beta=[0.7] * n_layers,
+        inc=0.02,
+        dec=0.004,
+        decay=0.95,
+    )
+    return SleepConfig(**(constants | change))
+
+
+def small_config(n_steps=600, **change):
+    """Constants of a sleep of two layers of weights."""
+    constants = dict(alpha=[1, 1], beta=[0.7, 0.7], inc=0.02, dec=0.004, max_rate=200)
+    return SleepConfig(n_steps=n_steps, **(constants | change))
+
+
 def heed_sigint():
     """For a new process: Ctrl-C works in it, even where these tests run in the background."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -143,18 +171,12 @@ def protocol():
 
 def changes(one, base):
     """The fields in which a Protocol differs from another, its schedule's among them."""
-
-    def plain(value):
-        if isinstance(value, partial):
-            return value.func, value.args, value.keywords
-        return value
-
     found = {}
     for name, value in vars(one).items():
         other = getattr(base, name)
         if name == "schedule":
             found |= changes(value, other)
-        elif plain(value) != plain(other):
+        elif value != other:
             found[name] = value
     return found
 

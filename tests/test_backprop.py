@@ -42,6 +42,28 @@ def test_backward_against_central_differences_of_z(output):
         assert delta[i] == pytest.approx(0.5 * slope, abs=1e-8)
 
 
+@pytest.mark.parametrize("bias", [False, True])
+def test_gradients_of_a_batch_are_sums_over_its_samples(bias):
+    rng = np.random.default_rng(0)
+    W = [rng.normal(size=(4, 3)), rng.normal(size=(2, 4))]
+    X, y = rng.random((5, 3)), rng.integers(2, size=5)
+
+    def layers(rows):
+        a, _ = backprop.forward(X[rows], W, None, None, "softmax")
+        return backprop.backward(a, W, y[rows], 1)
+
+    whole = backprop.gradients(layers(slice(None)), W, bias, 0.1)
+    single = [backprop.gradients(layers([i]), W, True, 0.0) for i in range(5)]
+    squares = [np.ones_like(w) for w in W]
+    backprop.add_squares(squares, layers(slice(None)), 0.5, None)
+    assert (whole.biases is None) != bias
+    for i, w in enumerate(W):
+        np.testing.assert_allclose(whole.weights[i], sum(g.weights[i] for g in single) + 0.1 * w)
+        if bias:
+            np.testing.assert_allclose(whole.biases[i], sum(g.biases[i] for g in single))
+        np.testing.assert_allclose(squares[i], 1 + 0.5 * sum(g.weights[i] ** 2 for g in single))
+
+
 def test_scales_and_biases():
     W = [np.array([[1.0], [-1.0]]), np.array([[1.0, 1.0]])]
     b = [np.array([0.5, 0.25]), np.array([-1.0])]

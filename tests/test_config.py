@@ -4,21 +4,9 @@ import pickle
 
 import numpy as np
 import pytest
+from conftest import random_config
 
-import srcnb
 from srcnb import SleepConfig
-
-
-def random_config(n_steps, n_layers, **change):
-    constants = dict(
-        n_steps=n_steps,
-        alpha=[1.0] * n_layers,
-        beta=[0.7] * n_layers,
-        inc=0.02,
-        dec=0.004,
-        decay=0.95,
-    )
-    return srcnb.SleepConfig(**(constants | change))
 
 
 @pytest.mark.parametrize(

@@ -141,5 +141,12 @@ def test_describe():
     assert describe({"a": (1, None, "x", MeanInput)}) == {
         "a": [1, None, "x", "srcnb.spiking.inputs.MeanInput"]
     }
+    described = describe(presets.paper())
+    assert described["schedule"]["sleep_input"] == {
+        "call": "srcnb.spiking.inputs.PatchInput",
+        "size": 11,
+        "shape": [28, 28],
+    }
+    assert described["training"] == {**presets.paper().training}
     for protocol in (presets.paper(), presets.replica(), presets.own()):
         assert json.loads(json.dumps(describe(protocol)))["name"] == protocol.name

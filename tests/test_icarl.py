@@ -166,7 +166,7 @@ def test_distillation_targets_at_a_temperature():
 @pytest.mark.parametrize("distill", [False, True])
 @pytest.mark.parametrize("output", ["softmax", "relu"])
 def test_icarl_remembers_with_both_classifiers(sequence, protocol, easy_data, output, distill):
-    protocol = replace(protocol, network=protocol.network | dict(output=output))
+    protocol = replace(protocol, network={**protocol.network} | dict(output=output))
     *_, (_, _, model) = icarl.icarl(sequence, protocol, 0, memory=30, distill=distill)
     for classifier in (model.head, model.nearest_mean, model):
         assert np.mean(classifier.predict(easy_data.X_test) == easy_data.y_test) > 0.9

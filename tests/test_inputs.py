@@ -2,15 +2,11 @@
 
 import numpy as np
 import pytest
+from conftest import small_config
 
 import srcnb
 from srcnb import SleepConfig
 from srcnb.spiking.inputs import input_blocks
-
-
-def small_config(n_steps=600, **change):
-    constants = dict(alpha=[1, 1], beta=[0.7, 0.7], inc=0.02, dec=0.004, max_rate=200)
-    return srcnb.SleepConfig(n_steps=n_steps, **(constants | change))
 
 
 def test_patch_input_keeps_one_random_patch_of_the_mean():
@@ -18,10 +14,10 @@ def test_patch_input_keeps_one_random_patch_of_the_mean():
     sleep_input = srcnb.PatchInput(size=11, shape=(28, 28))
     sleep_input.update(X[:10])
     sleep_input.update(X[10:])
-    rates = sleep_input.draw(4000, np.random.default_rng(1)).reshape(-1, 28, 28)
+    intensities = sleep_input.draw(4000, np.random.default_rng(1)).reshape(-1, 28, 28)
     mean = X.mean(axis=0).reshape(28, 28)
     corners = set()
-    for x in rates:
+    for x in intensities:
         rows, columns = np.nonzero(x.any(axis=1))[0], np.nonzero(x.any(axis=0))[0]
         assert len(rows) == len(columns) == 11
         inside = np.ix_(rows, columns)
@@ -63,9 +59,9 @@ def test_sample_input():
     sleep_input.update(np.ones((5, 50)))
     X = np.repeat([[0.2], [0.4], [0.8]], 50, axis=1)
     sleep_input.update(X)
-    rates = sleep_input.draw(4000, np.random.default_rng(0))
-    assert abs((rates > 0).mean() - 0.25) < 0.01
-    values, counts = np.unique(np.round(rates.max(axis=1), 6), return_counts=True)
+    intensities = sleep_input.draw(4000, np.random.default_rng(0))
+    assert abs((intensities > 0).mean() - 0.25) < 0.01
+    values, counts = np.unique(np.round(intensities.max(axis=1), 6), return_counts=True)
     np.testing.assert_allclose(values, [0.2, 0.3, 0.4, 0.5, 0.6, 0.8], rtol=1e-5)
     np.testing.assert_allclose(counts / 4000, np.array([1, 2, 1, 2, 2, 1]) / 9, atol=0.03)
 

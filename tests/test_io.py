@@ -5,6 +5,8 @@ import json
 import os
 import sys
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 
 import numpy as np
 import pytest
@@ -106,10 +108,11 @@ def test_an_old_file_stays_whole_if_writing_fails(tmp_path, monkeypatch):
     assert path.read_bytes() == before and os.listdir(tmp_path) == ["net.npz"]
 
 
-def changed(tmp_path, change):
+def changed(tmp_path, change, bit_generator=np.random.PCG64):
     """The path of a saved network whose members went through ``change(header, members)``."""
     path = tmp_path / "net.npz"
-    srcnb.MLP((6, 5, 3), bias=True, random_state=0).save(path, state=True)
+    net = srcnb.MLP((6, 5, 3), bias=True, random_state=np.random.Generator(bit_generator(0)))
+    net.fit(X, Y).save(path, state=True)
     with np.load(path) as file:
         members = {name: file[name] for name in file.files}
     header = json.loads(str(members.pop("header")))
@@ -123,8 +126,23 @@ def changed(tmp_path, change):
     [
         (lambda h, m: h.update(version=2), "version 2 of the format, and this srcnb reads 1"),
         (lambda h, m: h.update(version="new"), "version 'new'"),
+        (lambda h, m: h.update(version=0), "version 0 of"),
+        (lambda h, m: h.update(version=-3), "version -3 of"),
+        (lambda h, m: h.update(version=True), "version True of"),
+        (lambda h, m: h.update(version=1.0), "version 1.0 of"),
+        (lambda h, m: h.pop("version"), "version None of"),
         (lambda h, m: h.update(format="other"), "header is not that of a srcnb network"),
-        (lambda h, m: h.update(kind="Transformer"), "lacks 'Transformer'"),
+        (
+            lambda h, m: h.update(kind="Transformer"),
+            "kind must be .* 'LowRankMLP'; got 'Transformer'",
+        ),
+        (lambda h, m: h.update(kind=["MLP"]), r"kind must be .*; got \['MLP'\]"),
+        (lambda h, m: h.update(kind="LowRankMLP"), "must have 6 parameters.*got 4"),
+        (lambda h, m: h.update(n_layers=1), "must have 2 parameters.*n_layers is 1.*got 4"),
+        (lambda h, m: h.update(n_layers=-1), "n_layers must be at least 1, got -1"),
+        (lambda h, m: h.update(n_layers="two"), "n_layers must be an integer, got 'two'"),
+        (lambda h, m: h.update(bias=False), "must have 2 parameters.*bias False.*got 4"),
+        (lambda h, m: h.update(bias="no"), "bias must be True or False, got 'no'"),
         (lambda h, m: h.pop("options"), "lacks 'options'"),
         (lambda h, m: h["options"].update(dropout=2), "dropout.*2"),
         (lambda h, m: h["options"].update(magic=2), "magic"),
@@ -132,7 +150,16 @@ def changed(tmp_path, change):
         (lambda h, m: m.update(parameter_1=np.zeros((3, 4), "f4")), "chain"),
         (lambda h, m: m.update(parameter_0=np.full((5, 6), np.nan, "f4")), "finite.*nan"),
         (lambda h, m: m.update(parameter_2=np.zeros(4, "f4")), r"biases.*\[4, 3\]"),
-        (lambda h, m: m.update(parameter_0=np.array([{}])), "pickle"),
+        (lambda h, m: m.pop("parameter_3"), "must have 4 parameters.*got 3"),
+        (lambda h, m: m.update(parameter_0=np.array([{}])), "Python objects in place of numbers$"),
+        (lambda h, m: m.update(velocity_0=np.zeros((5, 5), "f4")), r"velocity must be .*\(5, 5\)"),
+        (lambda h, m: m.update(velocity_3=np.zeros(3)), "velocity must be .*float64"),
+        (lambda h, m: m.update(velocity_2=np.full(5, np.inf, "f4")), r"velocity\[2\].*finite.*inf"),
+        (lambda h, m: m.update(velocity_3=np.array("momentum")), "velocity must be .*<U8"),
+        (lambda h, m: m.update(velocity_4=np.zeros(3, "f4")), "velocity must be "),
+        (lambda h, m: m.pop("velocity_0"), "lacks 'velocity_0'"),
+        (lambda h, m: m.pop("velocity_3"), "velocity must be "),
+        (lambda h, m: h.pop("random_state"), "lacks 'random_state'"),
     ],
 )
 def test_damaged_networks(tmp_path, change, message):
@@ -142,16 +169,103 @@ def test_damaged_networks(tmp_path, change, message):
     assert str(path) in str(caught.value)
 
 
+def inner(**change):
+    return lambda state: state["state"].update(change)
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        # What np.random has besides bit generators: "seed" would reseed the caller's numbers.
+        *(("PCG64", lambda s, n=n: s.update(bit_generator=n)) for n in ("seed", "rand", "Foo")),
+        ("PCG64", lambda s: s.update(bit_generator="Generator")),
+        ("PCG64", lambda s: s.update(bit_generator=["PCG64"])),
+        ("PCG64", lambda s: s.update(bit_generator="MT19937")),
+        ("PCG64", lambda s: s.pop("bit_generator")),
+        ("PCG64", lambda s: s.pop("state")),
+        ("PCG64", lambda s: s.update(state=3)),
+        ("PCG64", lambda s: s.update(more=3)),
+        ("PCG64", lambda s: s.update(has_uint32="x")),
+        ("PCG64", lambda s: s.update(uinteger=-1)),
+        ("PCG64", inner(state=-1)),
+        ("PCG64", inner(state=2**200)),
+        ("PCG64", inner(inc="x")),
+        ("PCG64DXSM", inner(inc=0.5)),
+        ("MT19937", inner(pos=10_000)),  # NumPy takes it, and reads beyond its buffer
+        ("MT19937", inner(pos=-1)),
+        ("MT19937", inner(pos="x")),
+        ("MT19937", inner(key=[1, 2, 3])),
+        ("MT19937", inner(key=[1] * 625)),
+        ("MT19937", inner(key=[2**40] * 624)),
+        ("Philox", lambda s: s.update(buffer_pos=-2)),
+        ("Philox", lambda s: s.update(buffer_pos=5)),
+        ("Philox", inner(counter=[-1] * 4)),
+        ("SFC64", inner(state=[1, 2, 3])),
+        ("SFC64", inner(state=None)),
+    ],
+)
+def test_damaged_random_states(tmp_path, name, change):
+    path = changed(tmp_path, lambda h, m: change(h["random_state"]), getattr(np.random, name))
+    np.random.seed(7)  # noqa: NPY002 - the state that a file must not touch
+    before = np.random.get_state()[1].copy()  # noqa: NPY002
+    with pytest.raises(ValueError, match="random_state must be") as caught:
+        srcnb.load(path)
+    assert str(path) in str(caught.value)
+    np.testing.assert_array_equal(np.random.get_state()[1], before)  # noqa: NPY002
+
+
+@pytest.mark.parametrize("state", [None, 3, "PCG64", []])
+def test_a_random_state_that_is_none(tmp_path, state):
+    path = changed(tmp_path, lambda h, m: h.update(random_state=state))
+    with pytest.raises(ValueError, match=r"net\.npz can't .* random_state must be of MT19937, "):
+        srcnb.load(path)
+
+
+def test_a_bit_generator_of_someone_else_is_not_saved(tmp_path):
+    class Mine(np.random.PCG64):
+        pass
+
+    net = srcnb.MLP((6, 3), random_state=np.random.Generator(Mine(0)))
+    with pytest.raises(ValueError, match="random_state must be of MT19937, .*, got Mine"):
+        net.save(tmp_path / "net.npz", state=True)
+    assert not os.listdir(tmp_path)
+    net.save(tmp_path / "net.npz")
+    np.testing.assert_array_equal(srcnb.load(tmp_path / "net.npz").weights[0], net.weights[0])
+
+
+@pytest.mark.parametrize("base", [srcnb.MLP, LowRankMLP])
+def test_a_subclass_is_not_saved(base, tmp_path):
+    class Mine(base):
+        pass
+
+    net = Mine((6, 5, 3), dropout=0.2, random_state=0)
+    with pytest.raises(TypeError, match=rf"got Mine: make one by {base.__name__}\.") as caught:
+        net.save(tmp_path / "net.npz")
+    assert not os.listdir(tmp_path)
+    # The message says what to do, and that works.
+    call = str(caught.value).partition("make one by ")[2]
+    made = eval(call, {"MLP": srcnb.MLP, "LowRankMLP": LowRankMLP, "net": net})
+    made.save(tmp_path / "net.npz")
+    assert flat(srcnb.load(tmp_path / "net.npz")).tobytes() == flat(net).tobytes()
+
+
+def test_the_ending_of_another_format_is_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"path must not end with \.safetensors, got .*net\.safe"):
+        srcnb.MLP((6, 3)).save(tmp_path / "net.safetensors")
+    assert not os.listdir(tmp_path)
+
+
 def test_files_that_are_no_networks(tmp_path):
     with pytest.raises(FileNotFoundError, match="nowhere"):
         srcnb.load(tmp_path / "nowhere.npz")
     path = tmp_path / "net.npz"
     for content in (b"", b"no zip", b"PK\x03\x04" + 40 * b"x"):
         path.write_bytes(content)
-        with pytest.raises(ValueError, match=r"net\.npz can't be read"):
+        with pytest.raises(ValueError, match=r"net\.npz can't be read") as caught:
             srcnb.load(path)
+        assert "pickle" not in str(caught.value)  # NumPy's advice, which would run what is in it
     np.savez(path, X=X)
-    with pytest.raises(ValueError, match="no header"):
+    with pytest.raises(ValueError, match="it has no header of a srcnb network"):
         srcnb.load(path)
     np.save(tmp_path / "array.npy", X)
     with pytest.raises(ValueError, match=r"array\.npy can't be read"):
@@ -214,11 +328,17 @@ def chain(*sizes, names, dtype="float32", bias=False):
     return {name: t.astype(dtype) for name, t in tensors.items()}
 
 
+def changed_chain(key, where, value):
+    tensors = chain(6, 5, 4, names="ab", bias=True)
+    tensors[key][where] = value
+    return tensors
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("bias", [False, True])
 def test_layers_in_the_natural_order_of_their_names(tmp_path, dtype, bias):
     pytest.importorskip("safetensors")
-    names = ["body.fc2", "body.fc9", "body.fc10", "head"]
+    names = ["body.fc2", "body.fc9", "body.fc10", "head²"]
     tensors = chain(6, 5, 4, 7, 3, names=names, dtype=dtype, bias=bias)
     net = srcnb.load(tensors_file(tmp_path / "net.safetensors", tensors))
     assert net.layer_sizes == (6, 5, 4, 7, 3) and net.dtype == dtype
@@ -232,7 +352,22 @@ def test_layers_in_the_natural_order_of_their_names(tmp_path, dtype, bias):
     ("tensors", "message"),
     [
         ({}, "at least one layer"),
-        (chain(6, 5, names=["a"], dtype="float16"), "a.weight.*float32 or float64, got F16"),
+        (
+            chain(6, 5, names=["a"], dtype="float16"),
+            r"a.weight.*float32 or float64, got F16: in PyTorch module\.float\(\) converts",
+        ),
+        ({"a.weight": np.ones((0, 3), "f4")}, r"a.weight of .* must not be empty.*\(0, 3\)"),
+        (changed_chain("b.weight", (1, 2), np.nan), r"b.weight of .* finite, got nan .*\(1, 2\)"),
+        (changed_chain("a.bias", 3, -np.inf), "a.bias of .* finite, got -inf"),
+        (
+            chain(6, 5, 4, names="ab", bias=True) | {"b.bias": np.ones(5, "f4")},
+            r"b.bias of .* must have shape \(4,\), as b.weight has shape \(4, 5\), got \(5,\)",
+        ),
+        (
+            chain(6, 5, names="a") | {"a.bias": np.ones(5)},
+            "all float32 or all float64, got .*a.bias float64",
+        ),
+        ({"bias": np.ones(5, "f4")}, "lacks weight"),
         ({"a.weight": np.ones((2, 3, 4, 5), "f4")}, r"a.weight.*\(2, 3, 4, 5\).*linear"),
         ({**chain(6, 5, names=["a"]), "norm.running_mean": np.ones(5, "f4")}, "norm.running_mean"),
         ({"a.bias": np.ones(5, "f4")}, "lacks a.weight"),
@@ -241,14 +376,35 @@ def test_layers_in_the_natural_order_of_their_names(tmp_path, dtype, bias):
             "biases for all layers or none",
         ),
         (chain(6, 5, 4, names="ba"), r"chain in the order of their names, \['a', 'b'\].*b.weight"),
-        (chain(6, 5, names=["a"]) | chain(5, 3, names=["b"], dtype="f8"), "float32, float64"),
+        (chain(6, 5, names="a") | chain(5, 3, names="b", dtype="f8"), "a.weight float32, b.weight"),
     ],
 )
 def test_other_state_dicts_are_refused(tmp_path, tensors, message):
     pytest.importorskip("safetensors")
     path = tensors_file(tmp_path / "net.safetensors", tensors)
-    with pytest.raises((ValueError, TypeError), match=message):
+    with pytest.raises(ValueError, match=message) as caught:
         srcnb.load(path)
+    assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize("bias", [False, True])
+def test_a_linear_layer_by_itself(tmp_path, bias):
+    """The keys of its state dict have no name before them."""
+    pytest.importorskip("safetensors")
+    tensors = {k.removeprefix("a."): t for k, t in chain(6, 3, names="a", bias=bias).items()}
+    assert "weight" in tensors
+    net = srcnb.load(tensors_file(tmp_path / "net.safetensors", tensors))
+    np.testing.assert_array_equal(net.weights[0], tensors["weight"])
+    assert (net.biases is not None) == bias
+    if bias:
+        np.testing.assert_array_equal(net.biases[0], tensors["bias"])
+
+
+def test_errors_of_options_do_not_blame_the_file(tmp_path):
+    pytest.importorskip("safetensors")
+    path = tensors_file(tmp_path / "net.safetensors", chain(6, 3, names="a"))
+    with pytest.raises(ValueError, match="^dropout must be .* got 2$"):
+        srcnb.load(path, dropout=2)
 
 
 def test_safetensors_files_that_are_none(tmp_path):
@@ -281,6 +437,47 @@ def test_replacing_leaves_what_was_there_on_an_error(tmp_path):
     with io.replacing(path) as temporary:
         temporary.write_text("new")
     assert path.read_text() == "new" and os.listdir(tmp_path) == ["results.csv"]
+
+
+def test_threads_may_write_to_one_path(tmp_path):
+    path = tmp_path / "net.npz"
+    nets = [srcnb.MLP((6, 3), random_state=seed) for seed in range(4)]
+    # All are between their first and their last step at once, whatever the scheduler does.
+    with ExitStack() as stack:
+        names = [stack.enter_context(io.replacing(path)) for _ in nets]
+        assert len({*names}) == 4
+        assert all(name.parent == tmp_path and name.name.startswith(".net") for name in names)
+        for name in names:
+            name.write_text("")
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda net: [net.save(path) for _ in range(20)], nets))
+    assert os.listdir(tmp_path) == ["net.npz"]
+    assert any(np.array_equal(srcnb.load(path).weights[0], net.weights[0]) for net in nets)
+
+
+@pytest.mark.parametrize("parent", ["nowhere", "file"])
+def test_a_missing_folder_is_named_as_the_user_named_it(tmp_path, parent):
+    (tmp_path / "file").write_text("")
+    path = tmp_path / parent / "net.npz"
+    with pytest.raises((FileNotFoundError, NotADirectoryError)) as caught:
+        srcnb.MLP((6, 3)).save(path)
+    assert caught.value.filename == str(path) and ".tmp" not in str(caught.value)
+
+
+def test_a_folder_of_that_name_is_in_the_way(tmp_path):
+    (tmp_path / "net.npz").mkdir()
+    with pytest.raises(OSError) as caught:
+        srcnb.MLP((6, 3)).save(tmp_path / "net.npz")
+    assert caught.value.filename == str(tmp_path / "net.npz") and ".tmp" not in str(caught.value)
+    assert os.listdir(tmp_path) == ["net.npz"]
+
+
+def test_errors_of_others_pass_unchanged(tmp_path):
+    """Of other files, and those that have a message and no number, as pandas raises."""
+    for error in (OSError("no such directory"), FileNotFoundError(2, "No such file", "other")):
+        with pytest.raises(OSError) as caught, io.replacing(tmp_path / "results.csv"):
+            raise error
+        assert caught.value is error
 
 
 def test_check_folder(tmp_path):

@@ -105,6 +105,23 @@ def test_low_rank_from_arrays():
     assert repr(twin).startswith("LowRankMLP((6, 8, 4), bias=True") and "rank=3" in repr(twin)
 
 
+def test_momentum_is_kept_as_long_as_the_ranks_are():
+    X, y = toy_batch(n=20)
+    training = dict(epochs=1, batch_size=5, momentum=0.9, reset_momentum=False)
+    net = LowRankMLP((6, 8, 4), 3, random_state=0).fit(X, y, **training)
+
+    def trained(weights, **change):
+        twin = net.with_weights([w.copy() for w in weights])
+        return dense(twin.fit(X, y, **{**training, **change}))
+
+    kept, reset = trained(net.weights), trained(net.weights, reset_momentum=True)
+    assert not np.array_equal(kept[0], reset[0])
+    # A step on other ranks: velocities of the old shapes would not fit.
+    wider = [w + w for w in net.weights]
+    for a, b in zip(trained(wider), trained(wider, reset_momentum=True), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
 def factors(*shapes, dtype="float32"):
     return [np.ones(shape, dtype) for shape in shapes]
 

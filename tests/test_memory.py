@@ -39,9 +39,15 @@ def test_rehearsal(record, share, sizes):
 
 
 @pytest.mark.parametrize("epochs", [1, 10])
-@pytest.mark.parametrize(("memory", "name"), [(100, "to"), (1000, "above"), (2000, "above")])
+@pytest.mark.parametrize(
+    ("memory", "name"),
+    [
+        *((50, "50"), (51, "to-500"), (100, "to-500"), (500, "to-500")),
+        *((501, "above-500"), (1000, "above-500"), (2000, "above-500")),
+    ],
+)
 def test_icarls_protocol(memory, name, epochs):
-    base = presets.paper(f"icarl-{name}-500")
+    base = presets.paper(f"icarl-{name}")
     condition = icarl_condition(memory=memory, epochs=epochs)
     assert changes(ICARL.protocol(condition), base) == {
         "network": {**base.network, "output": "softmax"},

@@ -86,7 +86,7 @@ def test_merged_networks_have_random_numbers_of_their_own(sequence, protocol, tr
 
 @pytest.mark.parametrize("reset_momentum", [True, False])
 def test_merging_starts_as_sequential(sequence, protocol, reset_momentum):
-    training = protocol.training | dict(reset_momentum=reset_momentum)
+    training = {**protocol.training} | dict(reset_momentum=reset_momentum)
     protocol = replace(protocol, training=training)
     _, _, merged = next(merging(sequence, protocol, 3))
     _, _, net = next(sequential(sequence, protocol, 3))
@@ -135,7 +135,7 @@ def test_low_rank_upper_bound(sequence, protocol):
 def test_reproducible_per_seed(sequence, protocol, name, output):
     # As both published protocols train: inverted or not, momentum reset or kept.
     network = dict(dropout=0.25, output=output, inverted_dropout=output == "softmax")
-    training = protocol.training | dict(epochs=1, reset_momentum=output == "softmax")
+    training = {**protocol.training} | dict(epochs=1, reset_momentum=output == "softmax")
     protocol = replace(protocol, network=network, training=training)
 
     def last(seed):

@@ -122,14 +122,6 @@ def test_activations_against_hand_computation():
         assert net.predict(X)[0] == 0
 
 
-def test_initial_weights():
-    for init, bounds in (("fan_in", [1 / 10, 1 / 20]), (0.05, [0.05] * 2)):
-        net = srcnb.MLP((100, 400, 10), init=init, random_state=0)
-        for w, bound in zip(net.weights, bounds, strict=True):
-            assert 0.97 * bound < abs(w).max() <= bound * (1 + 1e-6)
-            assert abs(w.mean()) < 0.1 * bound
-
-
 def test_inverted_dropout_keeps_the_mean():
     net = srcnb.MLP((4, 20000, 2), dropout=0.25, random_state=0)
     (mask,) = net._draw_masks(1)
@@ -306,6 +298,18 @@ def test_batches_are_the_activations_some_rows_at_a_time(output, batch_rows):
         np.testing.assert_allclose(z, logits[rows], rtol=1e-5, atol=1e-7)
         seen += range(23)[rows]
     assert seen == list(range(23))
+
+
+@pytest.mark.parametrize(
+    ("batch_rows", "error"),
+    [(0, ValueError), (-5, ValueError), (2.0, TypeError), (None, TypeError)],
+)
+def test_bad_batch_rows(batch_rows, error):
+    net = srcnb.MLP(NET, random_state=0)
+    with pytest.raises(error, match=f"batch_rows must be .*, got {batch_rows}"):
+        net.batches(np.zeros((5, 6)), batch_rows)  # when it is called, not when it is iterated
+    with pytest.raises(ValueError, match="X must have 6 columns"):
+        net.batches(np.zeros((5, 7)))
 
 
 @pytest.mark.parametrize("output", ["softmax", "relu"])

@@ -33,6 +33,8 @@ def test_protocol():
         schedule = protocol.schedule
         assert schedule.constants is presets.PAPER["patches"]
         assert schedule.sleep_input is MeanInput
+        with pytest.raises(TypeError):
+            protocol.training["epochs"] = 77
         assert (schedule.n_steps(1), schedule.data, schedule.every) == (30000, "seen", 0)
     assert {c["epochs"] for c in EXPERIMENT.conditions} == {2, 4, 20}
     assert sorted({c["overlap"] for c in EXPERIMENT.conditions}) == list(range(1, 26, 2))

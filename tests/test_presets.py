@@ -29,6 +29,7 @@ PAPER = {
         *(29.393650, 0.031111, 0.000001, 8.102056, 26.252258, 33.832234, 2.023822),
     ),
     "rehearsal-10-percent": (21.0, 0.1, 0.000001, 22.259158, 0.318765, 0, 0.1),
+    "icarl-50": (95.654279, 0.058705, 0.009112, 27.477005, 21.155469, 22.567029, 19.001764),
     "icarl-to-500": (114.365720, 0.042289, 0.005498, 38.451454, 22.198208, 6.893450, 4.253433),
     "icarl-above-500": (27.393650, 0.019093, 0.060217, 9.625520, 34.737610, 31.296881, 2.023822),
 }
@@ -180,5 +181,6 @@ def test_constants_can_be_pickled_but_not_changed():
         assert pickle.loads(pickle.dumps(constants)) == constants
         with pytest.raises(AttributeError):
             constants.inc = 1
+    assert pickle.loads(pickle.dumps(presets.PAPER)) == presets.PAPER
     with pytest.raises(TypeError):
         presets.PAPER["mnist"] = presets.OWN

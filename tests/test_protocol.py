@@ -2,15 +2,16 @@
 
 import pickle
 from dataclasses import FrozenInstanceError, replace
+from functools import partial
 
 import numpy as np
 import pytest
 
 from srcnb import presets, tasks
 from srcnb.low_rank import LowRankMLP
-from srcnb.protocol import Protocol, SleepConstants, SleepSchedule, SleepState
+from srcnb.protocol import Protocol, ReadOnly, SleepConstants, SleepSchedule, SleepState
 from srcnb.spiking.conversion import alpha_factors
-from srcnb.spiking.inputs import MeanInput
+from srcnb.spiking.inputs import MeanInput, SampleInput, SegmentInput
 
 CONSTANTS = SleepConstants(
     source="a test", max_rate=100, inc=0.01, dec=0.001, gate="negative", beta=(1, 2, 3)
@@ -146,6 +147,48 @@ def test_frozen_and_picklable(protocol):
         assert again.schedule.constants == made.schedule.constants
         assert (again.hidden, again.training) == (made.hidden, made.training)
         assert vars(again.schedule.sleep_input()) == vars(made.schedule.sleep_input())
+        assert again == made and hash(again) == hash(made)
+
+
+def test_the_same_protocols_are_equal(protocol):
+    """Also where the sleep input is a new ``partial`` each time."""
+    for make in (presets.paper, presets.replica, presets.own):
+        assert make() == make() and hash(make()) == hash(make())
+    assert presets.paper("mnist") != presets.paper("fashion-mnist")
+    inputs = [partial(SegmentInput, 3), partial(SegmentInput, 4), partial(SegmentInput, size=3)]
+    inputs += [partial(SampleInput, n_samples=3), MeanInput]
+    schedules = {replace(protocol.schedule, sleep_input=x) for x in (*inputs, *inputs)}
+    assert len(schedules) == 5
+    assert len({protocol, replace(protocol, training={}), replace(protocol)}) == 2
+
+
+@pytest.mark.parametrize("name", ["network", "training", "later_training"])
+def test_options_are_copied_and_read_only(protocol, name):
+    given = dict(epochs=3)
+    made = replace(protocol, **{name: given})
+    given["epochs"] = 4
+    options = getattr(made, name)
+    assert options == dict(epochs=3) and {**options} == dict(epochs=3) and len(options) == 1
+    assert repr(options) == "ReadOnly({'epochs': 3})"
+    with pytest.raises(TypeError):
+        options["epochs"] = 99
+    with pytest.raises(TypeError):
+        del options["epochs"]
+
+
+def test_arguments_of_a_sleep_input_are_read_only(protocol):
+    given = partial(SampleInput, n_samples=2)
+    schedule = replace(protocol.schedule, sleep_input=given)
+    given.keywords["n_samples"] = 5
+    assert schedule.sleep_input().n_samples == 2
+    with pytest.raises(TypeError):
+        schedule.sleep_input.keywords["n_samples"] = 3
+
+
+def test_read_only_mappings_are_compared_by_content():
+    one, same = ReadOnly({"a": 1, "b": 2}), ReadOnly({"b": 2, "a": 1})
+    assert one == same and hash(one) == hash(same) and one != ReadOnly({"a": 1})
+    assert list(one) == ["a", "b"]
 
 
 @pytest.mark.parametrize(
@@ -183,6 +226,32 @@ def test_bad_hidden(protocol):
         replace(protocol, hidden=(0, 5))
     with pytest.raises(TypeError, match="hidden"):
         replace(protocol, hidden=5)
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        (dict(cap=0), ValueError, "cap must be at least 1, got 0"),
+        (dict(cap=1.5), TypeError, "cap must be an integer, got 1.5"),
+        (dict(rank=0), ValueError, "rank must be at least 1, got 0"),
+        (dict(parallel_epochs=-1), ValueError, "parallel_epochs must be at least 0, got -1"),
+        (dict(schedule=None), TypeError, "schedule must be a SleepSchedule, got None"),
+        (dict(network=None), TypeError, "network must be a mapping .* got None"),
+        (dict(training=[1]), TypeError, r"training must be a mapping .* got \[1\]"),
+        (dict(later_training=3), TypeError, "later_training must be a mapping .* got 3"),
+        (dict(name=3), TypeError, "name must be a string, got 3"),
+    ],
+)
+def test_bad_protocols(protocol, change, error, message):
+    with pytest.raises(error, match=message):
+        replace(protocol, **change)
+
+
+def test_the_smallest_protocol(protocol):
+    """NumPy's integers become Python's, which JSON can hold."""
+    smallest = replace(protocol, cap=np.int64(1), rank=1, parallel_epochs=0)
+    assert (type(smallest.cap), smallest.cap) == (int, 1)
+    assert (smallest.rank, smallest.parallel_epochs) == (1, 0)
 
 
 def test_a_data_set_of_one_task(protocol, easy_data):

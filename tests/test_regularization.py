@@ -156,7 +156,7 @@ def test_anchors_are_the_slept_weights(sequence, protocol):
 @pytest.mark.parametrize("method", RUNS)
 def test_the_published_relu_protocol(method, sequence, protocol):
     network = dict(dropout=0.25, inverted_dropout=False, output="relu", init=0.01)
-    training = protocol.training | dict(reset_momentum=False)
+    training = {**protocol.training} | dict(reset_momentum=False)
     protocol = replace(protocol, network=network, training=training)
     *_, (_, _, net) = method(sequence, protocol, 0, strength=100.0)
     assert all(np.isfinite(w).all() and w.dtype == np.float32 for w in net.weights)

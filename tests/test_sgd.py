@@ -43,6 +43,20 @@ def test_a_regularizer_pulls_and_is_told_of_each_row_once(block):
     np.testing.assert_allclose(told[1], W - start)
 
 
+@pytest.mark.parametrize(
+    ("learning_rate", "momentum", "message"),
+    [
+        (0, 0.5, "learning_rate must be .* got 0"),
+        (1e-60, 0.5, "learning_rate becomes 0 in float32"),
+        (0.1, 1, "momentum must be .* got 1"),
+        (0.1, -0.5, "momentum must be .* got -0.5"),
+    ],
+)
+def test_bad_constants(learning_rate, momentum, message):
+    with pytest.raises(ValueError, match=message):
+        sgd.Update([np.ones((2, 3), np.float32)], learning_rate, momentum, 0.0, None)
+
+
 def test_batches_visit_each_sample_once_an_epoch_in_another_order():
     batches = list(sgd.batches(10, 2, 4, np.random.default_rng(0)))
     assert [len(b) for b in batches] == [4, 4, 2] * 2

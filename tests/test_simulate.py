@@ -7,28 +7,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from conftest import random_config, random_network, small_config
 
 import srcnb
-
-
-def random_network(sizes, seed, dtype, scale=0.5):
-    rng = np.random.default_rng(seed)
-    return [
-        (scale * rng.standard_normal((n_post, n_pre))).astype(dtype)
-        for n_pre, n_post in zip(sizes[:-1], sizes[1:], strict=True)
-    ]
-
-
-def random_config(n_steps, n_layers, **change):
-    constants = dict(
-        n_steps=n_steps,
-        alpha=[1.0] * n_layers,
-        beta=[0.7] * n_layers,
-        inc=0.02,
-        dec=0.004,
-        decay=0.95,
-    )
-    return srcnb.SleepConfig(**(constants | change))
 
 
 @pytest.mark.parametrize("engine", ["numba", "reference"])
@@ -95,11 +76,7 @@ def test_overflow_is_an_error(engine, dtype, inhibition):
 
 
 WEIGHTS = [np.zeros((3, 4)), np.zeros((2, 3))]
-
-
 NAN = [np.full((3, 4), np.nan), np.zeros((2, 3))]
-
-
 SPIKES = np.zeros((5, 4), bool)
 
 
@@ -133,18 +110,13 @@ def small_net(dtype="float64", **options):
     return srcnb.MLP((20, 30, 5), dtype=dtype, init=0.4, random_state=0, **options)
 
 
-def small_config(n_steps=600, **change):
-    constants = dict(alpha=[1, 1], beta=[0.7, 0.7], inc=0.02, dec=0.004, max_rate=200)
-    return srcnb.SleepConfig(n_steps=n_steps, **(constants | change))
-
-
 def sleep_inputs():
     X = np.random.default_rng(0).random((40, 20))
-    square, run, mean = srcnb.PatchInput(2, (4, 5)), srcnb.SegmentInput(6), srcnb.MeanInput()
+    patch, segment, mean = srcnb.PatchInput(2, (4, 5)), srcnb.SegmentInput(6), srcnb.MeanInput()
     sample = srcnb.SampleInput(3, 0.5)
-    for sleep_input in (square, run, mean, sample):
+    for sleep_input in (patch, segment, mean, sample):
         sleep_input.update(X)
-    return [square, run, mean, sample, X[0], np.resize(X, (600, 20))]
+    return [patch, segment, mean, sample, X[0], np.resize(X, (600, 20))]
 
 
 @pytest.mark.parametrize("sleep_input", sleep_inputs(), ids=lambda d: type(d).__name__)
@@ -173,18 +145,18 @@ def test_blocks_and_engines_do_not_matter(sleep_input):
 
 
 def test_iterables_of_blocks():
-    rates = np.random.default_rng(0).random((600, 20))
+    intensities = np.random.default_rng(0).random((600, 20))
     net, config = small_net(), small_config()
-    whole = srcnb.sleep(net, rates, config, random_state=1)
+    whole = srcnb.sleep(net, intensities, config, random_state=1)
     for blocks in (
-        [rates[:1], rates[1:400], rates[400:]],
-        [rates[:599], np.vstack([rates[599:], rates])],  # more than is needed
+        [intensities[:1], intensities[1:400], intensities[400:]],
+        [intensities[:599], np.vstack([intensities[599:], intensities])],  # more than is needed
     ):
         for form in (iter, list, tuple):
             slept = srcnb.sleep(net, form(blocks), config, random_state=1)
             np.testing.assert_array_equal(slept.weights[0], whole.weights[0])
     with pytest.raises(ValueError, match="n_steps = 600 steps, got only 300"):
-        srcnb.sleep(net, iter([rates[:300]]), config)
+        srcnb.sleep(net, iter([intensities[:300]]), config)
 
 
 def test_net_is_unchanged_and_result_is_right():
@@ -210,14 +182,14 @@ def test_net_is_unchanged_and_result_is_right():
 def test_tables_and_lists_are_sleep_inputs():
     import pandas as pd
 
-    rates = np.random.default_rng(0).random((600, 20))
+    intensities = np.random.default_rng(0).random((600, 20))
     net, config = small_net(), small_config()
-    whole = srcnb.sleep(net, rates, config, random_state=1)
-    for same in (pd.DataFrame(rates), rates.tolist()):
+    whole = srcnb.sleep(net, intensities, config, random_state=1)
+    for same in (pd.DataFrame(intensities), intensities.tolist()):
         slept = srcnb.sleep(net, same, config, random_state=1)
         np.testing.assert_array_equal(slept.weights[0], whole.weights[0])
-    one = srcnb.sleep(net, rates[0], config, random_state=1)
-    same = srcnb.sleep(net, list(rates[0]), config, random_state=1)
+    one = srcnb.sleep(net, intensities[0], config, random_state=1)
+    same = srcnb.sleep(net, list(intensities[0]), config, random_state=1)
     np.testing.assert_array_equal(one.weights[0], same.weights[0])
 
 
@@ -288,7 +260,7 @@ def test_bad_random_state_and_layers():
 
 
 def test_memory_does_not_grow_with_the_number_of_steps():
-    """20,000 steps of 2000 inputs are 40 MB as bools, 160 MB as float32 rates."""
+    """20,000 steps of 2000 inputs are 40 MB as bools, 160 MB as float32 intensities."""
     script = """
 import resource, sys
 import numpy as np
@@ -315,11 +287,16 @@ def test_callback_sees_the_sleep_and_changes_nothing(every):
     config = srcnb.SleepConfig(
         n_steps=700, alpha=(30, 30), beta=(5, 5), inc=0.01, dec=0.002, max_rate=100
     )
-    rates = np.random.default_rng(0).random(20)
-    plain = srcnb.sleep(net, rates, config, random_state=1)
+    intensities = np.random.default_rng(0).random(20)
+    plain = srcnb.sleep(net, intensities, config, random_state=1)
     seen = {}
     slept = srcnb.sleep(
-        net, rates, config, 1, callback=lambda step, net: seen.update({step: net}), every=every
+        net,
+        intensities,
+        config,
+        1,
+        callback=lambda step, net: seen.update({step: net}),
+        every=every,
     )
     assert list(seen) == [*range(every, 700, every), 700]
     for a, b, c in zip(plain.weights, slept.weights, seen[700].weights, strict=True):
@@ -327,7 +304,7 @@ def test_callback_sees_the_sleep_and_changes_nothing(every):
         np.testing.assert_array_equal(a, c)
     # Each call has weights of its own: those of a sleep that ends there.
     step = min(seen)
-    short = srcnb.sleep(net, rates, replace(config, n_steps=step), 1)
+    short = srcnb.sleep(net, intensities, replace(config, n_steps=step), 1)
     for a, b in zip(short.weights, seen[step].weights, strict=True):
         np.testing.assert_array_equal(a, b)
 
@@ -486,12 +463,12 @@ def test_overflow_is_found_during_a_sleep():
     class Endless:
         def draw(self, n_steps, rng):
             drawn.append(n_steps)
+            assert sum(drawn) <= 100  # here, so that it does not go on for minutes
             return np.full((n_steps, 20), 0.5)
 
     config = small_config(n_steps=10**7, inc=1e38)
     with pytest.raises(OverflowError, match="overflowed float32"):
         srcnb.sleep(small_net("float32"), Endless(), config, random_state=0, block_steps=10)
-    assert sum(drawn) <= 100
 
 
 def test_simulate_has_no_network_and_gives_rates():

@@ -52,6 +52,15 @@ def test_permuted_pixels(easy_data):
     assert not np.array_equal(parts[1].X, parts[2].X)
 
 
+def test_permuted_pixels_are_capped(easy_data):
+    """Each task is trained on the same first samples; X_all has them all."""
+    for part in tasks.permuted_pixels(easy_data, n_tasks=3, cap=7):
+        assert len(part.X) == len(part.y) == 7
+        assert len(part.X_all) == len(part.y_all) == 90
+        np.testing.assert_array_equal(part.X, part.X_all[:7])
+        np.testing.assert_array_equal(np.sort(part.X, axis=1), np.sort(easy_data.X[:7], axis=1))
+
+
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [

@@ -35,6 +35,31 @@ from srcnb import validation as v
         (lambda: v.check_intensities("X", [[-0.1]]), ValueError, r"X .* in \[0, 1\], got -0.1"),
         (lambda: v.check_intensities("X", [0.1]), ValueError, "X must have 2 dimension"),
         (lambda: v.check_width("X", np.ones((2, 3)), 4), ValueError, r"X must have 4 .*\(2, 3\)"),
+        (
+            lambda: v.check_inputs("X", np.ones((2, 3)), 4, np.dtype("f4")),
+            ValueError,
+            r"^X must have 4 columns, .*\(2, 3\)$",
+        ),
+        (
+            lambda: v.check_samples("X", np.ones((0, 3)), 3, np.dtype("f4")),
+            ValueError,
+            r"^X must hold at least one sample, got shape \(0, 3\)$",
+        ),
+        (
+            lambda: v.check_like("v", [np.ones(2)], [np.ones(3, "f4")]),
+            ValueError,
+            r"^v must be float32 \(3,\); got float64 \(2,\)$",
+        ),
+        (
+            lambda: v.check_like("v", [np.full(2, np.nan)], [np.ones(2)]),
+            ValueError,
+            r"^v\[0\] must be finite, got nan at index \(0,\)$",
+        ),
+        (
+            lambda: v.check_biases("b", [np.ones(2)], [3]),
+            ValueError,
+            r"^b must have lengths \[3\], got \[2\]$",
+        ),
         (lambda: v.check_labels("y", [0, 3], 2, 3), ValueError, "y .* 0 … 2, got 3 at index 1"),
         (lambda: v.check_labels("y", [0, -1], 2, 3), ValueError, "y .* got -1 at index 1"),
         (lambda: v.check_labels("y", [0, 0.5], 2, 3), TypeError, "y must hold integer labels"),
@@ -104,6 +129,12 @@ def test_what_is_right_comes_back():
     assert v.check_array("X", [1, 2], 1).dtype == np.float64
     assert v.check_array("X", [True], 1, np.float32).dtype == np.float32
     assert v.check_intensities("X", [[0, 1]]).dtype == np.float32
+    assert v.check_inputs("X", np.ones((0, 3)), 3, np.dtype("f4")).dtype == np.float32
+    assert v.check_samples("X", [[1, 2]], 2, np.dtype("f4")).tolist() == [[1, 2]]
+    assert v.check_biases("b", None, [3]) is None
+    targets = v.check_labels_or_targets("y", [[0, 1]], (1, 2), np.dtype("f4"), True)
+    assert targets.shape == (1, 2) and targets.dtype == np.float32
+    assert v.check_labels_or_targets("y", [1], (1, 2), np.dtype("f4"), True).dtype == np.int64
     labels = v.check_labels("y", np.array([0.0, 2.0]), 2, 3)
     assert labels.dtype == np.int64 and labels.tolist() == [0, 2]
 

@@ -1,6 +1,6 @@
 """Experiments: what both sources published, and what is asked of them, each with one command.
 
-An Experiment (runner.py) is a list of conditions and a function that measures one of them with one
+An Experiment (cells.py) is a list of conditions and a function that measures one of them with one
 seed; ``srcnb experiment NAME`` runs each condition with each seed and writes NAME.csv and NAME.md.
 """
 

@@ -22,6 +22,7 @@ from srcnb._version import __version__
 from srcnb.datasets import Dataset
 from srcnb.experiments.cells import Cell, Experiment, Finished
 from srcnb.io import check_folder, locked, replacing
+from srcnb.protocol import Call
 
 FORMAT, VERSION = "srcnb cells", 1
 
@@ -163,11 +164,11 @@ def opened(
 
 def describe(value: Any) -> Any:
     """A protocol, or anything that it is made of, as what JSON can hold."""
-    if is_dataclass(value) and not isinstance(value, type):
-        return {f.name: describe(getattr(value, f.name)) for f in fields(value)}
-    if isinstance(value, partial):
+    if isinstance(value, (Call, partial)):
         called = {"call": describe(value.func), **describe(value.keywords)}
         return {**called, "arguments": describe(value.args)} if value.args else called
+    if is_dataclass(value) and not isinstance(value, type):
+        return {f.name: describe(getattr(value, f.name)) for f in fields(value)}
     if isinstance(value, Mapping):
         return {str(key): describe(v) for key, v in value.items()}
     if isinstance(value, (list, tuple)):

@@ -14,13 +14,12 @@ from srcnb.experiments.class_incremental import (
     shuffled_pairs_of_classes,
 )
 from srcnb.experiments.tables import at_the_end, mean_sd
-from srcnb.methods.icarl import icarl
+from srcnb.methods.icarl import CLASSIFIERS, icarl
 from srcnb.methods.rehearsal import rehearsal
 from srcnb.protocol import Protocol
 from srcnb.tasks import Task
 
 SHARES = (0.0, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
-CLASSIFIERS = ("nearest_mean", "head")
 # By herding everywhere; at random as well where the memory is so small that it matters.
 ICARL_CONDITIONS = [
     {"memory": memory, "exemplars": exemplars, "epochs": epochs, "sleeps": sleeps}
@@ -60,7 +59,9 @@ def table_rehearsal(results: pd.DataFrame) -> pd.DataFrame:
 
 def protocol_icarl(condition: Condition) -> Protocol:
     """The paper's: a softmax output, and constants by the size of the memory."""
-    protocol = presets.paper("icarl-to-500" if condition["memory"] <= 500 else "icarl-above-500")
+    memory = condition["memory"]
+    name = "icarl-50" if memory <= 50 else "icarl-to-500" if memory <= 500 else "icarl-above-500"
+    protocol = presets.paper(name)
     return replace(
         protocol,
         network={**protocol.network, "output": "softmax"},

@@ -22,7 +22,7 @@ from srcnb.validation import check_choice
 # measurements are the further apart the later they come.
 STEPS, EVERY = 35000, 20
 # Little training: the source's images, epochs and steps.
-N_IMAGES, LITTLE_EPOCHS, LITTLE_STEPS = 5000, (10, 20, 40), 20000
+LITTLE_IMAGES, LITTLE_EPOCHS, LITTLE_STEPS = 5000, (10, 20, 40), 20000
 
 
 def protocol_single(dataset: str, condition: Condition) -> Protocol:
@@ -79,7 +79,7 @@ def protocol_little(condition: Condition) -> Protocol:
     protocol = presets.paper(f"little-training-{condition['epochs']}")
     return replace(
         protocol,
-        cap=N_IMAGES,
+        cap=LITTLE_IMAGES,
         schedule=replace(protocol.schedule, first_steps=LITTLE_STEPS),
         training={**protocol.training, "epochs": condition["epochs"], "learning_rate": 0.01},
     )

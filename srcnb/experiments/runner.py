@@ -232,15 +232,15 @@ def _on_processes(
 def _one_by_one(
     waiting: dict[int, Cell], calls: Sequence[tuple[Any, ...]], error: BaseException
 ) -> Iterator[Outcome]:
-    """The cells that were left when a process died, each in a process of its own."""
+    """The cells that were left when a process ended, each in a process of its own."""
     from joblib.externals.loky import ProcessPoolExecutor
 
     for i, cell in waiting.items():
         with ProcessPoolExecutor(max_workers=1) as executor:
             try:
                 yield cell, executor.submit(_attempt, *calls[i]).result()
-            except RuntimeError as died:
-                yield cell, died
+            except RuntimeError as ended:
+                yield cell, ended
 
 
 def _on_dask(

@@ -34,7 +34,7 @@ Sleep: TypeAlias = Callable[[SleepState, MLP, int, SeedSequence], MLP]
 class Learner:
     """How a network learns the next task. This one trains and does nothing else.
 
-    Methods derive from it and override what they do differently. A learner lives for one run.
+    Methods derive from it and override what they do differently. Each run has a learner of its own.
 
     Attributes
     ----------

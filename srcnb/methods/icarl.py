@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.random import Generator
 
+from srcnb.backprop import softmax
 from srcnb.methods.base import Checkpoint, Learner, train_and_sleep
 from srcnb.mlp import MLP
 from srcnb.protocol import Protocol
@@ -34,7 +35,7 @@ from srcnb.validation import (
     check_list,
 )
 
-CLASSIFIERS = ("nearest-mean", "head")
+CLASSIFIERS = ("nearest_mean", "head")
 SELECTIONS = ("herding", "random")
 
 
@@ -90,7 +91,7 @@ class NearestMean:
     Attributes
     ----------
     classes : (n_seen,) int64 array
-    means : (n_seen, n_{L-1}) array, each class's mean feature as ``net`` sees it now
+    means : (n_seen, n_{L-1}) array, each class's mean feature as ``net`` has it now
     """
 
     def __init__(self, net: MLP, exemplars: Mapping[int, Array]) -> None:
@@ -118,11 +119,11 @@ class IcarlModel:
     ----------
     head : the MLP; its ``predict(X)`` takes the largest output
     nearest_mean : NearestMean, whose means are those of ``net`` when this model was made
-    classifier : "nearest-mean" | "head", the one that ``predict`` stands for
+    classifier : "nearest_mean" | "head", the one that ``predict`` stands for
     """
 
     def __init__(
-        self, net: MLP, exemplars: Mapping[int, Array], classifier: str = "nearest-mean"
+        self, net: MLP, exemplars: Mapping[int, Array], classifier: str = "nearest_mean"
     ) -> None:
         self.head = net
         self.nearest_mean = NearestMean(net, exemplars)
@@ -195,7 +196,7 @@ class Icarl(Learner):
 def distillation_targets(
     net: MLP, X: ArrayLike, classes: Iterable[int], temperature: float = 1.0
 ) -> Array:
-    """What ``net`` says about ``X`` (n, n_0) among the ``classes`` that it knows: (n, n_L).
+    """What ``net`` says about ``X`` (n, n_0) among the ``classes`` it has learnt: (n, n_L).
 
     The targets of all other classes are 0. For a softmax output the softmax is taken over
     ``classes`` alone, of the logits over ``temperature``, so that each row sums to 1; a relu
@@ -205,13 +206,11 @@ def distillation_targets(
     # Not from the outputs: those of these classes may all have underflowed.
     z = net.logits(X)
     known = z[:, classes]
-    if net.output == "softmax":
-        known = np.exp((known - known.max(axis=1, keepdims=True)) / net.dtype.type(temperature))
-        known /= known.sum(axis=1, keepdims=True)
-    else:
-        known = np.maximum(known, 0)
     targets = np.zeros_like(z)
-    targets[:, classes] = known
+    if net.output == "softmax":
+        targets[:, classes] = softmax(known / net.dtype.type(temperature))
+    else:
+        targets[:, classes] = np.maximum(known, 0)
     return targets
 
 
@@ -223,7 +222,7 @@ def icarl(
     memory: int = 100,
     distill: bool = False,
     selection: str = "herding",
-    classifier: str = "nearest-mean",
+    classifier: str = "nearest_mean",
 ) -> Iterator[Checkpoint]:
     """Yield a model after each task and, with ``sleeps``, each sleep; see srcnb.methods.
 
@@ -244,7 +243,7 @@ def icarl(
         room for that.
     selection : "herding" | "random"
         How exemplars are chosen. The source's sweep has both.
-    classifier : "nearest-mean" | "head"
+    classifier : "nearest_mean" | "head"
         What the model's ``predict`` does. It holds both, as ``model.nearest_mean`` and
         ``model.head``, so that one run can measure both (:class:`IcarlModel`).
 

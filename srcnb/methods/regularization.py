@@ -67,7 +67,7 @@ class QuadraticLearner(Learner, ABC):
 
     def learn(self, net: MLP, task: Task, training: Mapping[str, Any]) -> None:
         """Train ``net`` on ``task`` under the earlier tasks' penalty, then add this task's."""
-        # Named here, as the penalty must know it: fit's own default unless the protocol has one.
+        # Named here, as the penalty depends on it: fit's own default unless the protocol has one.
         training = {"learning_rate": 0.1, **training}
         if not self.curvature:
             self.curvature = [np.zeros_like(w) for w in net.weights]

@@ -8,11 +8,10 @@ from srcnb.mlp import MLP
 from srcnb.validation import (
     Array,
     ArrayLike,
-    check_array,
     check_choice,
     check_instance,
     check_real,
-    check_width,
+    check_samples,
 )
 
 FORMS = ("paper", "diehl", "percentile")
@@ -51,10 +50,7 @@ def alpha_factors(net: MLP, X: ArrayLike, form: str = "paper", percentile: float
     check_instance("net", net, MLP, "an srcnb.MLP")
     check_choice("form", form, FORMS)
     percentile = check_real("percentile", percentile, 0, 100, low_open=True)
-    X = check_array("X", X, 2, net.dtype)
-    check_width("X", X, net.layer_sizes[0])
-    if not len(X):
-        raise ValueError(f"X must hold at least one sample, got shape {X.shape}")
+    X = check_samples("X", X, net.layer_sizes[0], net.dtype)
     batches = (activations for _, activations, _ in net.batches(X))
     if form == "percentile":
         scales = _percentiles(batches, percentile, [len(X) * len(w) for w in net.weights])
@@ -78,13 +74,13 @@ def _percentiles(
     """np.percentile of each layer over all batches, of which only the top values are kept."""
     # The linear interpolation of np.percentile needs the values from this rank upwards.
     ranks = [(size - 1) * percentile / 100 for size in sizes]
-    keep = [size - int(rank) for size, rank in zip(sizes, ranks, strict=True)]
+    n_kept = [size - int(rank) for size, rank in zip(sizes, ranks, strict=True)]
     top = [np.empty(0)] * len(sizes)
     for batch in batches:
         for layer, a in enumerate(batch):
             values = np.concatenate([top[layer], a.ravel()])
-            if len(values) > keep[layer]:
-                values = np.partition(values, len(values) - keep[layer])[-keep[layer] :]
+            if len(values) > n_kept[layer]:
+                values = np.partition(values, len(values) - n_kept[layer])[-n_kept[layer] :]
             top[layer] = values
     scales = []
     for values, rank in zip(top, ranks, strict=True):

@@ -1,4 +1,4 @@
-"""What the sleeping network sees: the sleep input x_t in [0, 1], then Poisson spikes.
+"""The input of a sleeping network: the sleep input x_t in [0, 1], then Poisson spikes.
 
 A sleep input has two methods: ``update(X)`` after each task, and ``draw(n_steps, rng)``, the
 intensities of the next ``n_steps`` steps. Those here also have a ``share``, the share of the

@@ -1,0 +1,62 @@
+"""Initial weights and biases of a multi-layer perceptron: uniform around 0."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from srcnb.validation import (
+    Array,
+    check_choice,
+    check_in_dtype,
+    check_int,
+    check_list,
+    check_memory,
+    check_real,
+)
+
+
+def check_layer_sizes(name: str, layer_sizes: Any, dtype: np.dtype[Any]) -> tuple[int, ...]:
+    """Return n_0 … n_L as ints; ValueError if the weights, of ``dtype``, do not fit in memory."""
+    sizes = tuple(check_int(name, n, low=1) for n in check_list(name, layer_sizes))
+    if len(sizes) < 2:
+        raise ValueError(f"{name} must name inputs and outputs, got {layer_sizes!r}")
+    n_weights = sum(n * m for n, m in zip(sizes[:-1], sizes[1:], strict=True))
+    check_memory(f"{name} {sizes}", n_weights * dtype.itemsize)
+    return sizes
+
+
+def initial_layers(
+    sizes: Sequence[int],
+    bias: bool,
+    init: str | float,
+    dtype: np.dtype[Any],
+    rng: np.random.Generator,
+) -> tuple[list[Any], list[Array] | None]:
+    """Weights (n_l, n_{l-1}) and, if ``bias``, biases (n_l,) of layers 1 … L.
+
+    ``init`` is checked here: "fan_in" is uniform in ±1/sqrt(n_{l-1}), biases alike; a number is the
+    bound of all weights, with biases at 0.
+    """
+    if isinstance(init, str):
+        check_choice("init", init, ("fan_in",))
+    else:
+        check_in_dtype("init", check_real("init", init, 0), dtype)
+    bounds = [1 / np.sqrt(n) if init == "fan_in" else float(init) for n in sizes[:-1]]
+    weights = [
+        uniform(rng, bound, (n_post, n_pre), dtype)
+        for bound, n_pre, n_post in zip(bounds, sizes[:-1], sizes[1:], strict=True)
+    ]
+    if not bias:
+        return weights, None
+    return weights, [
+        uniform(rng, bound if init == "fan_in" else 0.0, (n,), dtype)
+        for bound, n in zip(bounds, sizes[1:], strict=True)
+    ]
+
+
+def uniform(
+    rng: np.random.Generator, bound: float, shape: tuple[int, ...], dtype: np.dtype[Any]
+) -> Array:
+    """An array of ``shape``, uniform in ±``bound``."""
+    return rng.uniform(-bound, bound, shape).astype(dtype)
