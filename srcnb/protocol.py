@@ -10,6 +10,7 @@ import numpy as np
 
 from srcnb.low_rank import LowRankMLP
 from srcnb.mlp import MLP
+from srcnb.spiking.calibrate import SleepTargets, calibrate
 from srcnb.spiking.config import GATES, SleepConfig
 from srcnb.spiking.conversion import FORMS, alpha_factors
 from srcnb.spiking.inputs import SleepInput
@@ -130,7 +131,9 @@ class SleepSchedule:
 
     Attributes
     ----------
-    constants : SleepConstants
+    constants : SleepConstants, or SleepTargets
+        With SleepTargets each sleep is calibrated: its constants follow from the network. Their
+        budget is for ``SleepTargets.n_steps``; a sleep of other length has as much more or less.
     sleep_input : callable without arguments that makes a sleep input; a partial becomes a Call
     first_steps, more_steps : length of the first sleep in steps, and what each later one has more
     data : what the sleep input and α are made from
@@ -140,7 +143,7 @@ class SleepSchedule:
     every : sleep after every k-th task; 0: only after the last
     """
 
-    constants: SleepConstants
+    constants: SleepConstants | SleepTargets
     sleep_input: Callable[[], SleepInput]
     first_steps: int
     more_steps: int = 0
@@ -151,7 +154,9 @@ class SleepSchedule:
         for name in ("first_steps", "more_steps", "every"):
             check_int(name, getattr(self, name))
         check_choice("data", self.data, DATA)
-        check_instance("constants", self.constants, SleepConstants, "SleepConstants")
+        if not isinstance(self.constants, SleepTargets):
+            how = "SleepConstants or SleepTargets"
+            check_instance("constants", self.constants, SleepConstants, how)
         if not callable(self.sleep_input):
             raise TypeError(
                 "sleep_input must be what makes one, such as MeanInput or functools.partial("
@@ -196,8 +201,12 @@ class SleepState:
 
     def config(self, net: MLP, stage: int) -> SleepConfig:
         """The SleepConfig of the sleep of ``net`` after ``stage`` tasks (from 1)."""
+        constants, n_steps = self.schedule.constants, self.schedule.n_steps(stage)
+        if isinstance(constants, SleepTargets):
+            # The same for each call with the same network, as sleeps are to be.
+            return calibrate(net, self.sleep_input, constants.lasting(n_steps), stage)
         X = self._seen[0] if len(self._seen) == 1 else np.concatenate(self._seen)
-        return self.schedule.constants.config(net, X, self.schedule.n_steps(stage))
+        return constants.config(net, X, n_steps)
 
     def sleep(self, net: MLP, stage: int, random_state: RandomState, **options: Any) -> SleepResult:
         """Let ``net`` sleep after ``stage`` tasks, with ``options`` of :func:`srcnb.sleep`."""
@@ -259,7 +268,11 @@ class Protocol:
 
     def check_sleeps(self) -> None:
         """Raise ValueError unless the constants of the sleep fit the number of layers."""
-        n_layers = len(self.schedule.constants.beta)
+        constants = self.schedule.constants
+        if isinstance(constants, SleepTargets):
+            constants.of_layers(len(self.hidden) + 1)
+            return
+        n_layers = len(constants.beta)
         if len(self.hidden) != n_layers - 1:
             raise ValueError(
                 f"hidden must be {n_layers - 1} layer sizes, as the constants of the sleep of"

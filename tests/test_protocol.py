@@ -7,6 +7,7 @@ from functools import partial
 import numpy as np
 import pytest
 
+import srcnb
 from srcnb import presets, tasks
 from srcnb.low_rank import LowRankMLP
 from srcnb.protocol import Protocol, ReadOnly, SleepConstants, SleepSchedule, SleepState
@@ -257,3 +258,31 @@ def test_the_smallest_protocol(protocol):
 def test_a_data_set_of_one_task(protocol, easy_data):
     [task] = tasks.domain_incremental([easy_data])
     assert protocol.new_network([task], 0).layer_sizes == (20, 30, 30, 3)
+
+
+def test_a_schedule_of_targets_is_calibrated():
+    """To the network and the sleep input as they are; the budget grows with the length."""
+    X = np.random.default_rng(0).random((60, 20), dtype=np.float32)
+    targets = srcnb.SleepTargets(n_steps=100, input_rate=0.1, rates=0.05, budget=2)
+    schedule = SleepSchedule(targets, partial(srcnb.SampleInput, 1, 0.5), 200, more_steps=100)
+    state = SleepState(schedule)
+    state.sleep_input.update(X)
+    net = srcnb.MLP((20, 40, 30, 4), random_state=0)
+    first, third = state.config(net, 1), state.config(net, 3)
+    assert (first.n_steps, third.n_steps) == (200, 400)
+    assert first == srcnb.calibrate(
+        net, state.sleep_input, replace(targets, n_steps=200, budget=4), 1
+    )
+    assert third.inc[0] == pytest.approx(first.inc[0], rel=0.5)
+    assert first == state.config(net, 1)  # as often as it is asked
+    slept = state.sleep(net, 1, 0)
+    assert slept.rates[1:3] == pytest.approx(first.targets[:2], rel=0.5) and not slept.rates[3]
+
+
+def test_targets_must_fit_the_layers():
+    schedule = SleepSchedule(srcnb.SleepTargets(rates=(0.1, 0.1)), srcnb.MeanInput, 200)
+    Protocol("a", (40, 30), schedule).check_sleeps()
+    with pytest.raises(ValueError, match="rates must be a number, or one per hidden layer, 1"):
+        Protocol("a", (40,), schedule).check_sleeps()
+    with pytest.raises(TypeError, match="constants must be SleepConstants or SleepTargets, got 3"):
+        SleepSchedule(3, srcnb.MeanInput, 200)

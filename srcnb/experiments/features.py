@@ -13,7 +13,7 @@ from srcnb.experiments.cells import Cell, Condition, Experiment, Row, Source
 from srcnb.experiments.class_incremental import shuffled_pairs
 from srcnb.experiments.tables import at_the_end, mean_sd
 from srcnb.methods import METHODS
-from srcnb.protocol import Protocol, SleepSchedule
+from srcnb.protocol import Protocol, SleepConstants, SleepSchedule
 from srcnb.spiking.inputs import MeanInput, SegmentInput
 from srcnb.tasks import Task, class_incremental
 from srcnb.validation import ArrayLike
@@ -111,6 +111,7 @@ def measure_cub200(cell: Cell, sequence: list[Task], protocol: Protocol) -> Iter
     """
     largest = float(max(task.X_all.max() for task in sequence))
     constants = protocol.schedule.constants
+    assert isinstance(constants, SleepConstants)  # the paper's
     schedule = replace(
         protocol.schedule,
         constants=replace(constants, max_rate=constants.max_rate * largest),

@@ -90,6 +90,11 @@ class SleepTargets:
         check_choice("gate", self.gate, GATES)
         check_real("gate_width", self.gate_width, 0, low_open=True)
 
+    def lasting(self, n_steps: int) -> "SleepTargets":
+        """The same for a sleep of another length, with as much more or less of the budget."""
+        share = n_steps / self.n_steps if self.n_steps else 1.0
+        return replace(self, n_steps=n_steps, budget=self.budget * share)
+
     def of_layers(self, n_layers: int) -> list[float | None]:
         """The target rate of each of ``n_layers`` layers of weights, None for a silent one."""
         rates = self.rates
