@@ -10,7 +10,7 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "srcnb"
 # Each module imports only from those before it.
 ORDER = (
-    *("_version", "validation", "io", "backprop", "sgd", "mlp", "low_rank", "datasets"),
+    *("_version", "validation", "io", "backprop", "sgd", "mlp", "low_rank", "datasets", "npz"),
     *("own_data", "tasks", "spiking.config", "spiking.inputs", "spiking.reference"),
     *("spiking.threads", "spiking.events", "spiking.kernel", "spiking.simulate"),
     *("spiking.conversion", "spiking", "protocol", "presets", "methods.base"),
