@@ -11,6 +11,7 @@ PACKAGE = ROOT / "srcnb"
 # Each module imports only from those before it.
 ORDER = (
     *("_version", "validation", "io", "initial", "backprop", "sgd", "mlp", "low_rank", "datasets"),
+    "npz",
     *("own_data", "tasks", "spiking.config", "spiking.inputs", "spiking.reference"),
     *("spiking.threads", "spiking.events", "spiking.kernel", "spiking.simulate"),
     *("spiking.conversion", "spiking", "protocol", "presets", "methods.base"),
