@@ -19,6 +19,9 @@ from srcnb.validation import (
     check_choice,
     check_int,
     check_labels,
+    check_list,
+    check_memory,
+    check_real,
 )
 
 # Name → (the folder of its IDX files, its name on OpenML).
@@ -32,6 +35,8 @@ MAX_IDX_BYTES = 1 << 30
 # The share of digits that is held out as its test set; the split is always the same.
 DIGITS_TEST_FRACTION = 0.25
 _N_TRAIN, _N_PIXELS = 60_000, 784
+# About what a list of the classes, and of the tasks of them, takes for each.
+_BYTES_PER_CLASS = 200
 
 
 @dataclass(frozen=True)
@@ -47,7 +52,7 @@ class Dataset:
     y, y_test : (n,) int arrays
     n_classes : int
     shape : (rows, columns) of the images, or None for feature vectors
-    labels : what the classes 0 … n_classes - 1 are called where they come from, or None
+    labels : what the classes 0 … n_classes - 1 are called where they come from, each, or None
     """
 
     name: str
@@ -61,6 +66,15 @@ class Dataset:
 
     def __post_init__(self) -> None:
         check_int("n_classes", self.n_classes, low=2)
+        check_memory(f"n_classes={self.n_classes}", self.n_classes * _BYTES_PER_CLASS)
+        if self.labels is not None:
+            labels = tuple(check_list("labels", self.labels))
+            if len(labels) != self.n_classes:
+                raise ValueError(
+                    f"labels must name each of the {self.n_classes} classes, got {len(labels)}:"
+                    f" {', '.join(map(repr, labels[:10]))}"
+                )
+            object.__setattr__(self, "labels", labels)
         for part in ("", "_test"):
             X = getattr(self, f"X{part}")
             dtype = X.dtype if isinstance(X, np.ndarray) and X.dtype in DTYPES else np.float32
@@ -88,6 +102,8 @@ class Dataset:
         """
         from sklearn.model_selection import train_test_split
 
+        check_real("fraction", fraction, 0, 1, low_open=True, high_open=True)
+        check_int("random_state", random_state)
         X, X_test, y, y_test = train_test_split(
             self.X, self.y, test_size=fraction, stratify=self.y, random_state=random_state
         )
@@ -119,7 +135,7 @@ def load(name: str = "digits", data_dir: str | os.PathLike[str] | None = None) -
     folder, openml_name = MNISTS[name]
     data_dir = data_dir or os.environ.get("SRCNB_DATA")
     if data_dir:
-        X, y, X_test, y_test = _from_folder(Path(data_dir) / folder)
+        X, y, X_test, y_test = _from_folder(as_path("data_dir", data_dir) / folder)
     else:
         X, y, X_test, y_test = _from_openml(openml_name)
     X, X_test = (a.reshape(len(a), -1).astype(np.float32) / 255 for a in (X, X_test))
@@ -132,6 +148,9 @@ def read_idx(path: str | os.PathLike[str], n_dims: int) -> Array:
     The header is big-endian: two zero bytes, the type (8: unsigned byte), the number of
     dimensions, then each dimension as 4 bytes. Raises ValueError that names the file.
     """
+    path = as_path("path", path)
+    if check_int("n_dims", n_dims, low=1) > 255:
+        raise ValueError(f"n_dims must be at most 255, got {n_dims}")
     magic = bytes((0, 0, 8, n_dims))
     header = 4 + 4 * n_dims
     try:
@@ -163,6 +182,14 @@ def read_idx(path: str | os.PathLike[str], n_dims: int) -> Array:
         what = f"truncated: {len(content)}" if short else f"too long: over {n_bytes}"
         raise ValueError(f"{path} is {what} bytes for shape {shape}")
     return np.frombuffer(content, np.uint8).reshape(shape)
+
+
+def as_path(name: str, value: Any) -> Path:
+    """Return ``value`` as a Path; TypeError unless it is a string or a path."""
+    try:
+        return Path(value)
+    except TypeError:
+        raise TypeError(f"{name} must be a string or a Path, got {value!r}") from None
 
 
 def _digits() -> Dataset:

@@ -1,14 +1,15 @@
 """Average accuracy, forgetting and backward transfer, and their mean ± sd over seeds."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from srcnb.validation import check_choice
+from srcnb.validation import check_choice, check_instance
 
 if TYPE_CHECKING:
     import pandas as pd
 
+COLUMNS = ["method", "seed", "stage", "phase", "task", "accuracy"]
 PHASES = ["train", "sleep"]
 METRICS = ("accuracy", "average_accuracy", "forgetting", "backward_transfer")
 
@@ -36,7 +37,8 @@ def continual_metrics(results: "pd.DataFrame") -> "pd.DataFrame":
     Raises
     ------
     ValueError
-        For columns or rows that are missing, or rows that are there twice; see :func:`in_time`.
+        For columns or rows that are missing, rows that are there twice, or accuracies that are
+        none; see :func:`in_time`.
     """
     import pandas as pd
 
@@ -45,7 +47,7 @@ def continual_metrics(results: "pd.DataFrame") -> "pd.DataFrame":
         # The last one of a stage is the one after its sleep.
         last = cell.groupby(["stage", "task"], sort=False)["accuracy"].last().unstack("task")
         overall = last["all"].iloc[-1]
-        tasks = sorted(last.columns.drop("all"), key=lambda task: int(str(task)))
+        tasks = sorted(last.columns.drop("all"), key=int)
         stages = last.index.to_numpy()
         a = last[tasks].to_numpy()
         forgetting: list[float] = []
@@ -68,32 +70,27 @@ def continual_metrics(results: "pd.DataFrame") -> "pd.DataFrame":
 def in_time(results: "pd.DataFrame") -> "pd.DataFrame":
     """The rows in the order of time: stages, and "train" before "sleep"; methods as they come.
 
-    ValueError that says which: for columns that are missing, other phases, a measurement that is
-    there twice, a stage that was left out, or one without the accuracy on some task or with other
-    measurements than the method's other seeds have.
+    With T tasks, a method is measured after it has learnt each of them, stages 1 … T, or once: at
+    stage T, as joint training is, or at stage 1, on one task alone. It sleeps after every k-th
+    stage, only after the last, or never.
+
+    ValueError that says which: for columns that are missing, values that are missing or none that
+    the column may have, tasks other than "all" and 1 … T, a measurement that is there twice, and
+    stages or sleeps that are missing, in all seeds or in one, or without the accuracy on some task.
     """
-    columns = ["method", "seed", "stage", "phase", "task", "accuracy"]
-    missing = [column for column in columns if column not in results]
-    if missing:
-        raise ValueError(f"results must have columns {columns}, they lack {missing}")
-    for phase in results["phase"].unique():
-        check_choice("phase", phase, PHASES)
-    rank = results["phase"].map(PHASES.index)
-    ordered = results.assign(rank=rank).sort_values(["stage", "rank"], kind="stable")
-    twice = ordered.duplicated(columns[:-1])
+    ordered = _valid(results).sort_values(["stage", "phase"], key=_rank, kind="stable")
+    twice = ordered.duplicated(COLUMNS[:-1])
     if twice.any():
-        where = ", ".join(f"{c} {v}" for c, v in ordered.loc[twice, columns[:-1]].iloc[0].items())
+        where = _where(ordered[twice].iloc[0])
         raise ValueError(f"results must hold each measurement once; twice there is {where}")
+    n_tasks = _n_tasks(set(ordered["task"]))
     for method, of_method in ordered.groupby("method", sort=False):
-        tasks = set(of_method["task"])
-        whole = {(stage, phase) for stage, phase in of_method[["stage", "phase"]].to_numpy()}
-        stages = sorted({stage for stage, _ in whole})
-        if "all" not in tasks or stages != list(range(stages[0], stages[-1] + 1)):
-            raise ValueError(f"results of {method} lack a stage, or the accuracy on all tasks")
+        _check_stages(str(method), of_method, n_tasks)
+        measured = of_method[["stage", "phase"]].drop_duplicates()
         for seed, cell in of_method.groupby("seed"):
-            seen = {(s, p): set(part["task"]) for (s, p), part in cell.groupby(["stage", "phase"])}
-            for stage, phase in sorted(whole):
-                lacking = tasks - seen.get((stage, phase), set())
+            seen = {key: set(part["task"]) for key, part in cell.groupby(["stage", "phase"])}
+            for stage, phase in measured.itertuples(index=False):
+                lacking = set(ordered["task"]) - seen.get((stage, phase), set())
                 if lacking:
                     raise ValueError(
                         f"results of {method}, seed {seed}, stage {stage}, phase {phase} lack"
@@ -102,7 +99,79 @@ def in_time(results: "pd.DataFrame") -> "pd.DataFrame":
     # Methods in the order in which they came.
     first = {method: i for i, method in enumerate(dict.fromkeys(results["method"]))}
     order = ordered["method"].map(first).argsort(kind="stable")
-    return ordered.drop(columns="rank").iloc[order]
+    return ordered.iloc[order]
+
+
+def _rank(column: "pd.Series[Any]") -> "pd.Series[Any]":
+    return column.map(PHASES.index) if column.name == "phase" else column
+
+
+def _valid(results: "pd.DataFrame") -> "pd.DataFrame":
+    """The results with stages as ints, tasks as strings and accuracies as floats."""
+    import pandas as pd
+
+    check_instance("results", results, pd.DataFrame, "a DataFrame of compare_methods")
+    missing = [column for column in COLUMNS if column not in results]
+    if missing:
+        raise ValueError(f"results must have columns {COLUMNS}, they lack {missing}")
+    if not len(results):
+        raise ValueError("results must hold at least one row, they are empty")
+    for phase in results["phase"].unique():
+        check_choice("phase of results", phase, PHASES)
+    stage, accuracy = (pd.to_numeric(results[c], errors="coerce") for c in ("stage", "accuracy"))
+    rules = {
+        "method": (results["method"].notna(), "a name"),
+        "seed": (results["seed"].notna(), "a number"),
+        "task": (results["task"].notna(), "'all' or a number"),
+        "stage": ((stage >= 1) & (stage % 1 == 0), "a whole number from 1 on"),
+        "accuracy": (accuracy.between(0, 100), "a number in [0, 100]"),
+    }
+    for column, (right, what) in rules.items():
+        if not right.all():
+            row = results[~right].iloc[0]
+            raise ValueError(
+                f"{column} of results must be {what}, got {row[column]} for {_where(row)}"
+            )
+    return results.assign(
+        stage=stage.astype(int), task=results["task"].astype(str), accuracy=accuracy.astype(float)
+    )
+
+
+def _where(row: "pd.Series[Any]") -> str:
+    """What a row measures, in words."""
+    return ", ".join(f"{column} {row[column]}" for column in COLUMNS[:-1])
+
+
+def _n_tasks(tasks: set[str]) -> int:
+    """The number of tasks; ValueError unless there are "all" and each number from 1 on."""
+    n_tasks = len(tasks - {"all"})
+    expected = ["all", *map(str, range(1, max(n_tasks, 1) + 1))]
+    lacking = [task for task in expected if task not in tasks]
+    if lacking:
+        raise ValueError(
+            "results must have the tasks 'all' and each number from 1 on; they lack"
+            f" {lacking[0]!r}, and have {sorted(tasks)}"
+        )
+    return n_tasks
+
+
+def _check_stages(method: str, results: "pd.DataFrame", n_tasks: int) -> None:
+    """ValueError unless a method is trained and sleeps at stages that some schedule gives."""
+    trained, slept = (
+        sorted(set(results.loc[results["phase"] == phase, "stage"])) for phase in PHASES
+    )
+    stages = list(range(1, n_tasks + 1))
+    if trained not in (stages, [n_tasks]) and (trained != [1] or slept):
+        raise ValueError(
+            f"results of {method} must be measured after training at the stages 1 … {n_tasks}, or"
+            f" at {n_tasks} only, as there are {n_tasks} tasks; got stages {trained}"
+        )
+    due = [[], *(list(range(k, n_tasks + 1, k)) for k in stages)]
+    if slept not in due or not set(slept) <= set(trained):
+        raise ValueError(
+            f"results of {method} must have a sleep after every k-th of the stages {trained}, or"
+            f" only after the last; got sleeps after {slept}"
+        )
 
 
 def summary(results: "pd.DataFrame") -> "pd.DataFrame":
@@ -117,7 +186,11 @@ def summary(results: "pd.DataFrame") -> "pd.DataFrame":
 
 
 def stage_table(results: "pd.DataFrame") -> "pd.DataFrame":
-    """Mean accuracy over all classes after each stage and phase: methods × (stage, phase)."""
+    """Mean accuracy over all classes after each stage and phase: (method, phase) × stage.
+
+    Raises ValueError as :func:`in_time` does.
+    """
+    results = in_time(results)
     overall = results[results["task"] == "all"]
     table = overall.groupby(["method", "phase", "stage"], sort=False)["accuracy"].mean()
     return table.unstack("stage").sort_index(axis=1)

@@ -11,7 +11,18 @@ from typing import Any
 import numpy as np
 
 from srcnb.datasets import Dataset
-from srcnb.validation import Array, RandomState, check_int, check_list, check_rng
+from srcnb.validation import (
+    Array,
+    RandomState,
+    check_instance,
+    check_int,
+    check_list,
+    check_memory,
+    check_rng,
+)
+
+# About what a Task takes beside its samples.
+_BYTES_PER_TASK = 1000
 
 
 @dataclass(frozen=True)
@@ -64,6 +75,7 @@ def class_incremental(
     ValueError
         For classes that the data set does not declare, named twice, or without samples.
     """
+    _check_data("data", data)
     return [_task(data, _called(data, group), group, cap) for group in _groups(data, groups, order)]
 
 
@@ -89,9 +101,13 @@ def domain_incremental(
             relabelled = {part: label[getattr(task, part)] for part in ("y", "y_all", "y_test")}
             tasks.append(replace(task, n_classes=max(map(len, class_groups)), **relabelled))
         return tasks
+    if isinstance(data, str) or not np.iterable(data):
+        raise TypeError(f"data must be a Dataset, or a list of them, got {data!r}")
     data = list(data)
     if not data:
         raise ValueError("data must hold at least one Dataset, got an empty list")
+    for i, d in enumerate(data):
+        _check_data(f"data[{i}]", d)
     for d in data[1:]:
         if (d.X.shape[1], d.n_classes) != (data[0].X.shape[1], data[0].n_classes):
             raise ValueError(
@@ -108,6 +124,9 @@ def permuted_pixels(
     """Tasks of all classes, each with its features in another random order; the first as it is."""
     n_tasks = check_int("n_tasks", n_tasks, low=1)
     rng = check_rng("random_state", random_state)
+    _check_data("data", data)
+    n_bytes = data.X.nbytes + data.X_test.nbytes + _BYTES_PER_TASK
+    check_memory(f"n_tasks={n_tasks}", n_tasks * n_bytes)
     whole = _task(data, "original", range(data.n_classes), cap)
     tasks = [whole]
     for i in range(1, n_tasks):
@@ -123,6 +142,10 @@ def permuted_pixels(
             )
         )
     return tasks
+
+
+def _check_data(name: str, data: Any) -> None:
+    check_instance(name, data, Dataset, "a Dataset, such as srcnb.datasets.load gives")
 
 
 def _groups(

@@ -412,6 +412,70 @@ TABLE = [
             RESULTS.drop(index=range(3, 6)),
         ],
     ),
+    *[
+        (
+            f"{function.__name__}-results",
+            function,
+            "results",
+            [
+                *(None, [], {}, "results.csv", pd.DataFrame, RESULTS[:0], RESULTS["accuracy"]),
+                *(RESULTS.assign(stage=3 - RESULTS["stage"].clip(upper=1)), RESULTS[:4]),
+                *(RESULTS[RESULTS["stage"] == s].assign(phase="sleep") for s in (1, 2)),
+                *(RESULTS[RESULTS["task"] != task] for task in ("1", "2", "all")),
+                *(RESULTS.assign(**{c: None}) for c in ("method", "seed", "stage", "task")),
+                *(RESULTS.assign(accuracy=v) for v in (NAN, INF, -1, 100.1, "x", None)),
+                *(RESULTS.assign(stage=v) for v in (0, -1, 1.5, NAN, "x", 2**40)),
+                *(RESULTS.assign(phase=v) for v in ("", None, NAN, "nap")),
+                *(RESULTS.assign(task=v) for v in ("", 1, "01", "x")),
+                pd.concat([RESULTS, RESULTS[RESULTS["stage"] == 1].assign(phase="sleep")]),
+            ],
+        )
+        for function in (metrics.in_time, metrics.stage_table, metrics.continual_metrics)
+    ],
+    *lines(
+        "Dataset-more",
+        of(Dataset, name="few", X=X, y=Y, X_test=X, y_test=Y, n_classes=3),
+        labels=["abc", 3, (), ("a",), ("a", "b"), range(4), object()],
+        n_classes=[10**12, 10**30],
+    ),
+    *lines(
+        "validation_split",
+        of(DATA.validation_split),
+        fraction=[*NO_REALS, 0, 1, -1, 5],
+        random_state=NO_INTS,
+    ),
+    *[
+        (f"{f.__name__}-data", f, "data", [*NO_LISTS, [], {}, DATA.X, Dataset, [None], [DATA, 3]])
+        for f in (tasks.class_incremental, tasks.domain_incremental, tasks.permuted_pixels)
+    ],
+    *[
+        (
+            f"{f.__name__}-more-groups",
+            lambda v, f=f: f(DATA, groups=v),
+            "groups",
+            [*NO_LISTS[:1], True, {}, {"a": [0]}, [None], [[0], 1], [[[0]]], [[True]], [["0"]]]
+            + [b"ab", np.array(2.0), np.zeros((2, 2)), np.array([["a"]]), MLP, [[NAN]], [MLP]],
+        )
+        for f in (tasks.class_incremental, tasks.domain_incremental)
+    ],
+    (
+        "permuted_pixels-size",
+        of(tasks.permuted_pixels, DATA)("n_tasks"),
+        "n_tasks",
+        [10**9, 10**30],
+    ),
+    *[
+        (f"{f.__name__}-path", f, "path", [None, 3, 1.5, b"x.npz", ["x.npz"], {}, object(), MLP])
+        for f in (own_data.load_file, own_data.load_features, lambda v: datasets.read_idx(v, 3))
+    ],
+    (
+        "load_file-seed",
+        lambda v: own_data.load_file("x.npz", random_state=v),
+        "random_state",
+        NO_INTS,
+    ),
+    ("read_idx", lambda v: datasets.read_idx("x.gz", v), "n_dims", [*NO_INTS, 0, -1, 256]),
+    ("load-more", lambda v: datasets.load("mnist", v), "data_dir", [3, 1.5, b"x", ["x"], MLP]),
 ]
 ROWS = [
     pytest.param(call, parameter, value, id=f"{name}-{i}")

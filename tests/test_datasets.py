@@ -41,6 +41,49 @@ def test_bad_datasets(easy_data):
         tasks.domain_incremental([easy_data, other])
 
 
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        (dict(labels=("a",)), ValueError, "labels must name each of the 3 classes, got 1: 'a'$"),
+        (dict(labels=[]), ValueError, "labels must name each of the 3 classes, got 0"),
+        (dict(labels=range(4)), ValueError, "labels must name each .*, got 4: 0, 1, 2, 3$"),
+        (dict(labels="abc"), TypeError, "labels must be a list, got 'abc'"),
+        (dict(labels=3), TypeError, "labels must be a list, got 3"),
+        (dict(n_classes=10**12), ValueError, "n_classes=1000000000000 takes 200,000 GB, and this"),
+        (dict(X=np.zeros((90, 4, 5))), ValueError, r"X must have 2 dimension.*\(90, 4, 5\)"),
+    ],
+)
+def test_datasets_that_do_not_fit(easy_data, change, error, message):
+    with pytest.raises(error, match=message):
+        replace(easy_data, **change)
+
+
+def test_labels_are_a_tuple(easy_data):
+    data = replace(easy_data, labels=["a", "b", "c"])
+    assert data.labels == ("a", "b", "c")
+    assert [t.name for t in tasks.class_incremental(data)] == ["classes a, b", "classes c"]
+
+
+@pytest.mark.parametrize("value", [None, 3, b"x", ["x"]])
+def test_no_path(value):
+    with pytest.raises(TypeError, match="^path must be a string or a Path, got "):
+        datasets.read_idx(value, 3)
+    if value is not None:
+        with pytest.raises(TypeError, match="^data_dir must be a string or a Path, got "):
+            datasets.load("mnist", value)
+
+
+def test_bad_arguments(easy_data, tmp_path):
+    for value, error in (("3", TypeError), (0, ValueError), (256, ValueError)):
+        with pytest.raises(error, match="^n_dims must be "):
+            datasets.read_idx(tmp_path / "x.gz", value)
+    for value, error in (("x", TypeError), (0, ValueError), (1.0, ValueError)):
+        with pytest.raises(error, match="^fraction must be "):
+            easy_data.validation_split(value)
+    with pytest.raises(TypeError, match="^random_state must be an integer, got 0.5"):
+        easy_data.validation_split(random_state=0.5)
+
+
 def test_digits():
     data = datasets.load("digits")
     assert data.X.shape == (1347, 64) and data.X_test.shape == (450, 64)

@@ -1,5 +1,8 @@
 """The metrics of continual learning, by hand."""
 
+import itertools
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -62,12 +65,13 @@ def test_summary_over_seeds():
 
 
 def whole():
-    """Results of two methods with two seeds, three stages, with a sleep after the last two."""
+    """Results of two methods with two seeds, three stages, with a sleep after each."""
     rows = []
     for method in ("src", "ewc"):
         for seed in (0, 1):
             stages = {
                 (1, "train"): [90, 0, 0],
+                (1, "sleep"): [90, 0, 0],
                 (2, "train"): [20, 80, 0],
                 (2, "sleep"): [50, 70, 0],
             }
@@ -83,7 +87,7 @@ def test_in_time_puts_rows_in_order():
     assert list(dict.fromkeys(ordered["method"])) == list(dict.fromkeys(shuffled["method"]))
     for _, run in ordered.groupby(["method", "seed"]):
         assert list(dict.fromkeys(zip(run["stage"], run["phase"], strict=True))) == [
-            *((1, "train"), (2, "train"), (2, "sleep"), (3, "train"), (3, "sleep"))
+            *((1, "train"), (1, "sleep"), (2, "train"), (2, "sleep"), (3, "train"), (3, "sleep"))
         ]
     assert ordered.columns.tolist() == results.columns.tolist()
     assert sorted(ordered.index) == sorted(results.index)
@@ -102,18 +106,21 @@ def test_the_order_of_the_rows_is_nothing(seed):
     ("change", "message"),
     [
         (lambda r: r.drop(columns=["task", "seed"]), r"they lack \['seed', 'task'\]$"),
-        (lambda r: r.assign(phase="nap"), "phase must be one of 'train', 'sleep'; got 'nap'"),
         (
-            lambda r: pd.concat([r, r[6:7]]),
+            lambda r: r.assign(phase="nap"),
+            "phase of results must be one of 'train', 'sleep'; got 'nap'",
+        ),
+        (
+            lambda r: pd.concat([r, r[10:11]]),
             "once; twice there is method src, seed 0, stage 2, phase train, task 2$",
         ),
         (
             lambda r: r[~((r["method"] == "ewc") & (r["stage"] == 2))],
-            "results of ewc lack a stage, or the accuracy on all tasks",
+            r"results of ewc must be measured .* 1 … 3, or at 3 only, .* got stages \[1, 3\]$",
         ),
-        (lambda r: r[r["task"] != "all"], "results of src lack a stage, or the accuracy on all"),
+        (lambda r: r[r["task"] != "all"], "must have the tasks 'all' .* they lack 'all', and have"),
         (
-            lambda r: r.drop(index=13),
+            lambda r: r.drop(index=17),
             "results of src, seed 0, stage 3, phase train lack task 1$",
         ),
         (
@@ -125,6 +132,148 @@ def test_the_order_of_the_rows_is_nothing(seed):
 def test_rows_that_are_missing_or_there_twice(change, message):
     with pytest.raises(ValueError, match=message):
         metrics.continual_metrics(change(whole()))
+
+
+def only(method, **values):
+    """A change: the rows of the method with these values are left out, in all seeds."""
+
+    def change(results):
+        out = results["method"] == method
+        for column, value in values.items():
+            out &= results[column] == value
+        return results[~out]
+
+    return change
+
+
+def replaced(column, value, row=3):
+    """A change: one value is another."""
+
+    def change(results):
+        results = results.astype({column: object})
+        results.loc[row, column] = value
+        return results
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (only("src", stage=1), r"results of src must be .* got stages \[2, 3\]$"),
+        (only("src", stage=3), r"results of src must be .* got stages \[1, 2\]$"),
+        (only("src", stage=2, phase="train"), r"results of src must be .* got stages \[1, 3\]$"),
+        (
+            only("src", stage=3, phase="sleep"),
+            r"results of src must have a sleep after every k-th of the stages \[1, 2, 3\], or only"
+            r" after the last; got sleeps after \[1, 2\]$",
+        ),
+        (only("src", stage=1, phase="sleep"), r"results of src .* got sleeps after \[2, 3\]$"),
+        (only("src", stage=2, phase="sleep"), r"results of src .* got sleeps after \[1, 3\]$"),
+        (only("src", task="2"), "results of src, seed 0, stage 1, phase train lack task 2$"),
+        (
+            lambda r: r[r["task"] != "1"],
+            r"they lack '1', and have \['2', '3', 'all'\]$",
+        ),
+        (lambda r: r[r["task"] != "3"], r"1 … 2, .* as there are 2 tasks; got stages \[1, 2, 3\]$"),
+        (lambda r: r[r["task"] == "all"], r"they lack '1', and have \['all'\]$"),
+        (lambda r: r[:0], "results must hold at least one row"),
+        (
+            replaced("accuracy", np.nan),
+            "accuracy of results must be a number .* got nan for method",
+        ),
+        (
+            replaced("accuracy", 5000.0),
+            r"accuracy of results must be a number in \[0, 100\], got 5000.0 for method src,"
+            " seed 0, stage 1, phase train, task 3$",
+        ),
+        (replaced("accuracy", -0.1), "accuracy of results .* got -0.1"),
+        (replaced("accuracy", "half"), "accuracy of results .* got half"),
+        (replaced("stage", 1.5), "stage of results must be a whole number from 1 on, got 1.5"),
+        (replaced("stage", 0), "stage of results .* got 0"),
+        (replaced("stage", "two"), "stage of results .* got two"),
+        (replaced("seed", np.nan), "seed of results must be a number, got nan"),
+        (replaced("method", None), "method of results must be a name, got"),
+        (replaced("task", None), "task of results must be 'all' or a number, got"),
+        (replaced("task", "x"), r"they lack '4', and have \['1', '2', '3', 'all', 'x'\]$"),
+        (lambda r: pd.concat([r, r[6:7]]), "must hold each measurement once"),
+    ],
+)
+@pytest.mark.parametrize("function", [metrics.continual_metrics, metrics.stage_table])
+def test_what_no_run_can_give(change, message, function):
+    """Rows that are missing in all seeds, and values that are no accuracies."""
+    with pytest.raises(ValueError, match=message):
+        function(change(whole()))
+
+
+def test_no_table():
+    for value in (None, [], {"method": ["src"]}):
+        with pytest.raises(TypeError, match="results must be a DataFrame of compare_methods, got"):
+            metrics.stage_table(value)
+
+
+@pytest.mark.parametrize(
+    ("n_tasks", "right"),
+    [
+        (1, [[], [1]]),
+        (2, [[], [2], [1, 2]]),
+        (5, [[], [1, 2, 3, 4, 5], [2, 4], [3], [4], [5]]),
+        (6, [[], [1, 2, 3, 4, 5, 6], [2, 4, 6], [3, 6], [4], [5], [6]]),
+    ],
+)
+def test_sleeps_are_what_some_schedule_gives(n_tasks, right):
+    """Of all sets of stages, those that SleepSchedule.is_due gives for some ``every``."""
+    stages = range(1, n_tasks + 1)
+    for chosen in itertools.product((False, True), repeat=n_tasks):
+        slept = [stage for stage, yes in zip(stages, chosen, strict=True) if yes]
+        runs = {(stage, "train"): [50] * n_tasks for stage in stages}
+        runs |= {(stage, "sleep"): [60] * n_tasks for stage in slept}
+        results = pd.DataFrame(table_of(runs), columns=COLUMNS)
+        if slept in right:
+            assert len(metrics.in_time(results)) == len(results)
+        else:
+            with pytest.raises(ValueError, match="must have a sleep"):
+                metrics.in_time(results)
+
+
+def test_a_method_that_is_measured_once():
+    """After all tasks, with a sleep or without, or after the first alone."""
+    once = [50, 40, 30]
+    for runs in (
+        {(3, "train"): once},
+        {(3, "train"): once, (3, "sleep"): once},
+        {(1, "train"): once},
+    ):
+        [row] = metrics.continual_metrics(pd.DataFrame(table_of(runs), columns=COLUMNS)).to_numpy()
+        assert row[:2].tolist() == [40, 40] and np.isnan(row[2:]).all()
+    for runs in (
+        {(2, "train"): once},
+        {(1, "train"): once, (1, "sleep"): once},
+        {(3, "train"): once, (2, "sleep"): once},
+        {(3, "sleep"): once},
+        {(4, "train"): once},
+    ):
+        with pytest.raises(ValueError, match="results of src must"):
+            metrics.continual_metrics(pd.DataFrame(table_of(runs), columns=COLUMNS))
+
+
+PUBLISHED = [
+    path
+    for path in sorted((Path(__file__).parent.parent / "docs/results").glob("*.csv"))
+    if {*COLUMNS[1:]} <= {*pd.read_csv(path, nrows=0)}
+]
+
+
+@pytest.mark.parametrize("path", PUBLISHED, ids=lambda path: path.stem)
+def test_published_results_are_whole(path):
+    """A condition of other columns than "method" is a method too."""
+    assert len(PUBLISHED) >= 7
+    results = pd.read_csv(path)
+    own = [c for c in results if c not in (*COLUMNS[1:], "experiment", "seconds")]
+    results = results.assign(method=results[own].astype(str).agg(" ".join, axis=1))
+    assert len(metrics.in_time(results)) == len(results)
+    assert metrics.continual_metrics(results)["average_accuracy"].between(0, 100).all()
+    assert metrics.stage_table(results).notna().any(axis=None)
 
 
 def test_one_task():
@@ -139,7 +288,9 @@ def test_stage_table():
     table = metrics.stage_table(whole())
     assert table.columns.tolist() == [1, 2, 3]
     assert table.loc[("src", "train"), 1] == 30 and table.loc[("ewc", "sleep"), 3] == 60
-    assert np.isnan(table.loc[("src", "sleep"), 1])
+    last_only = only("ewc", stage=1, phase="sleep")(only("ewc", stage=2, phase="sleep")(whole()))
+    table = metrics.stage_table(last_only)
+    assert table.loc[("ewc", "sleep")].isna().tolist() == [True, True, False]
 
 
 def test_summary_has_its_columns_in_order():

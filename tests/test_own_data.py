@@ -38,8 +38,20 @@ def test_features(tmp_path, one_hot):
         (dict(train_y=np.full(20, 1e12)), "train_y of .* labels up to its 20 samples, got 10+$"),
         (dict(train_y=np.arange(20) // 2 + 1, test_y=np.arange(20) // 2), "test_y of .* has 0"),
         (dict(train_y=np.arange(20) // 2, test_y=np.arange(20) // 2 + 1), "test_y of .* has 10"),
-        (dict(train_y=np.full(20, "a", dtype=object)), "train_y of .* can't be read: Object"),
+        (dict(train_y=np.full(20, "a", dtype=object)), r"train_y of .* objects.*astype\(float"),
         (dict(train_y=np.full(20, "a")), "train_y of .* must be an array of numbers"),
+        (dict(test_x=np.ones((20, 12), complex)), "test_x of .* numbers, got dtype complex128"),
+        (dict(test_x=np.ones(12)), r"test_x of .* must have 2 dimensions, got shape \(12,\)"),
+        (dict(test_y=np.arange(20) // 2 + 1.5), "test_y of .* must be whole numbers, got 1.5"),
+        (dict(test_y=np.full(20, 1e300)), "test_y of .* has 10+.*, which train_y has not"),
+        (
+            dict(train_y=np.eye(10)[np.arange(20) // 2], test_y=np.eye(11)[np.arange(20) // 2]),
+            "test_y of .* must have 10 columns like train_y, got 11",
+        ),
+        (
+            dict(train_y=np.eye(3)[np.arange(20) % 2], test_y=np.eye(3)[np.arange(20) % 3]),
+            "test_y of .* has 2, which train_y has not",
+        ),
     ],
 )
 def test_bad_features(tmp_path, change, message):
@@ -48,6 +60,35 @@ def test_bad_features(tmp_path, change, message):
     np.savez(path, **{name: a for name, a in arrays.items() if a is not None})
     with pytest.raises((ValueError, TypeError), match=message):
         own_data.load_features(path)
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_labels_are_limited_by_the_training_part(tmp_path, first):
+    """A small test part may have any label of a large training part."""
+    path = tmp_path / "few.npz"
+    train, test = np.arange(400) // 2 + first, np.full(50, 195 + first)
+    np.savez(path, train_x=np.ones((400, 2)), train_y=train, test_x=np.ones((50, 2)), test_y=test)
+    data = own_data.load_features(path)
+    assert data.n_classes == 200 and set(data.y_test) == {195} and data.y.max() == 199
+
+
+@pytest.mark.parametrize("first", [0, 1])
+@pytest.mark.parametrize("test", [range(5), range(1, 5), [-1, 0, 1, 2]])
+def test_test_labels_are_among_those_of_the_training_part(tmp_path, first, test):
+    """Of four classes, from 0 or from 1, where one more is at either end."""
+    path = tmp_path / "few.npz"
+    X, test = np.ones((40, 2)), np.resize(np.array(test) + first, 40)
+    np.savez(path, train_x=X, train_y=np.arange(40) % 4 + first, test_x=X, test_y=test)
+    strange = test[(test < first) | (test > 3 + first)][0]
+    with pytest.raises(ValueError, match=f"test_y of .* has {strange}, which train_y has not"):
+        own_data.load_features(path)
+
+
+@pytest.mark.parametrize("value", [None, 3, b"few.npz", ["few.npz"]])
+def test_no_path(value):
+    for load in (own_data.load_features, load_file):
+        with pytest.raises(TypeError, match="^path must be a string or a Path, got "):
+            load(value)
 
 
 def test_bad_features_files(tmp_path):
@@ -152,6 +193,48 @@ def test_csv(tmp_path):
         load_file(path, target="sort")
 
 
+def test_csv_with_its_index(tmp_path):
+    """The index is no feature: of sorted labels it would say which is which."""
+    path = tmp_path / "mine.csv"
+    pd.DataFrame({"a": X[:, 0], "kind": sorted(Y)}).to_csv(path)
+    with pytest.raises(ValueError, match="column 'Unnamed: 0' of .*mine.csv .* index=False"):
+        load_file(path, target="kind")
+
+
+def test_csv_in_another_encoding(tmp_path):
+    (tmp_path / "mine.csv").write_bytes("a,kind\n1,Käfer\n".encode("latin-1"))
+    with pytest.raises(ValueError, match="mine.csv can't be read as a CSV file: 'utf-8' codec"):
+        load_file(tmp_path / "mine.csv", target="kind")
+
+
+def test_csv_with_numbers_beyond_int64(tmp_path):
+    table = pd.DataFrame({"a": [10**30, 0, 1, 10**30] * 3, "y": [1, 0, 0, 1] * 3})
+    table.to_csv(tmp_path / "mine.csv", index=False)
+    data = load_file(tmp_path / "mine.csv", target="y")
+    np.testing.assert_allclose(data.X[:, 0], data.y, atol=1e-9)
+
+
+def test_the_random_state_is_a_seed(tmp_path):
+    with pytest.raises(TypeError, match="random_state must be an integer, got 'x'"):
+        load_file(save(tmp_path, X=X, y=Y), random_state="x")
+
+
+def test_scaling_in_blocks_is_scaling_of_all(tmp_path):
+    """To the last bit, with as many blocks as it takes; what is not finite is found in the last."""
+    from sklearn.preprocessing import MinMaxScaler
+
+    width = own_data.BLOCK // 3
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(1e9, 1, (8, width)), np.array([0, 1] * 4)
+    data = load_file(save(tmp_path, X=X, y=y, X_test=X[:4] + 1, y_test=y[:4]))
+    scaler = MinMaxScaler(clip=True).fit(X)
+    np.testing.assert_array_equal(data.X, scaler.transform(X).astype(np.float32))
+    np.testing.assert_array_equal(data.X_test, scaler.transform(X[:4] + 1).astype(np.float32))
+    X[7, 5] = np.nan
+    with pytest.raises(ValueError, match=r"X of .* must be finite, got nan at index \(7, 5\)"):
+        load_file(save(tmp_path, X=X, y=y))
+
+
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [
@@ -159,16 +242,29 @@ def test_csv(tmp_path):
         (dict(y=Y), "must hold X and y; it lacks X"),
         (dict(X=X, y=Y, X_test=X), "must hold both X_test and y_test, or neither"),
         (dict(X=X[:0], y=Y[:0]), r"X of .*mine.npz must not be empty, got shape \(0, 2\)"),
-        (dict(X=X[:, 0], y=Y), r"X of .* must have 2 dimension"),
+        (dict(X=X[:, 0], y=Y), r"X of .* must have 2 or 3 .images. dimensions, got"),
         (dict(X=np.where(X == 4, np.nan, X), y=Y), "X of .* must be finite, got nan"),
         (dict(X=X.astype(str), y=Y), "X of .* must be an array of numbers"),
         (dict(X=X, y=Y[:5]), r"y of .* must have shape \(12,\), got \(5,\)"),
         (dict(X=X, y=np.full(12, np.nan)), "y of .* must be finite"),
         (dict(X=X, y=np.arange(12)), "y of .* can't be split by classes: "),
-        (dict(X=X, y=np.zeros(12)), "y of .* must have at least two classes, got only .*0"),
-        (dict(X=X, y=Y, X_test=X, y_test=np.full(12, "eel")), "y_test of .* has .*'eel'"),
+        (dict(X=X, y=np.zeros(12)), "y of .* must have at least two classes, got only 0.0$"),
+        (dict(X=X, y=np.full(12, "a")), "y of .* must have at least two classes, got only 'a'$"),
+        (dict(X=X, y=Y, X_test=X, y_test=np.full(12, "eel")), "y_test of .* has 'eel', which y"),
+        (dict(X=X, y=Y, X_test=X, y_test=np.arange(12)), "y_test of .* must hold strings like y"),
+        (dict(X=X, y=np.arange(12), X_test=X, y_test=Y), "y_test of .* must hold numbers like y"),
+        (dict(X=X, y=Y, X_test=X, y_test=Y[:3]), r"y_test of .* must have shape \(12,\), got"),
+        (dict(X=X, y=Y, X_test=X + [0, np.inf], y_test=Y), r"X_test of .* got inf at index \(0, 1"),
+        (
+            dict(X=X.reshape(6, 2, 2), y=Y[:6], X_test=np.ones((6, 4)), y_test=Y[:6]),
+            r"X_test of .* must have images of shape \(2, 2\), got \(4,\)",
+        ),
+        (
+            dict(X=np.ones((6, 2, 3)), y=Y[:6], X_test=np.ones((6, 3, 2)), y_test=Y[:6]),
+            r"X_test of .* must have images of shape \(2, 3\), got \(3, 2\)",
+        ),
         (dict(X=X, y=Y, X_test=X[:, :1], y_test=Y), "X_test of .* must have 2 features, got 1"),
-        (dict(X=X, y=Y.astype(object)), "y of .* can't be read: Object arrays"),
+        (dict(X=X, y=Y.astype(object)), r"y of .* Python objects, .*\.astype\(str\)$"),
         (dict(X=X, y=np.zeros(12, "M8[D]")), "y of .* must hold numbers or strings, got dtype"),
     ],
 )
@@ -180,16 +276,33 @@ def test_bad_npz(tmp_path, arrays, message):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "can't be read as a CSV file"),
+        ("", "can't be read as a CSV file: No columns"),
+        (" \n \n", "can't be read as a CSV file|column 'y' of|Unnamed"),
         ("a,y\n", "X of .* must not be empty"),
-        ("a,y\n1,x\n,x\n", "X of .* must be finite"),
-        ("a,y\n1,x\nb,z\n", "column 'a' of .* must hold numbers, got '1': encode it"),
+        ("a,y\n1,x\n,x\n", "column 'a' of .* must hold finite numbers, got nan in line 3: encode"),
+        ("a,y\n1,x\n2,x\n-inf,x\n", "column 'a' of .* finite numbers, got -inf in line 4: "),
+        ("a,y\n1,x\nb,z\n", "column 'a' of .* finite numbers, got 'b' in line 3: encode it"),
+        (
+            'a,b,y\n1,1,x\n\n2,2,"two\nlines"\n  \n3,"1,5",x\n4,1,z\n',
+            "column 'b' of .* must hold finite numbers, got '1,5' in line 7: encode it, or leave",
+        ),
+        ("\ufeffa,y\n1,x\n2020-01-01,x\n", "column 'a' .* got '2020-01-01' in line 3: "),
+        (
+            ",a,y\n0,1,x\n1,2,z\n",
+            "column 'Unnamed: 0' of .* has no name in the header: .* index=False does",
+        ),
+        ("Unnamed: 0,a,y\n0,1,x\n1,2,z\n", "column 'Unnamed: 0' of .* index=False"),
+        ("a,y,a\n1,x,2\n", "mine.csv must have each column once, 'a' is there twice"),
+        ("y,a,y\n1,2,3\n", "mine.csv must have each column once, 'y' is there twice"),
+        ("a,y\n1,5,x\n2,5,z\n", "a name for each column, got 2 names and a row of 3 values"),
+        ("a;b;y\n1;2;x\n", "target must be a column of .*, one of .*'a;b;y'"),
+        ("a,y\n1,1\n2,inf\n", "y of .* must be finite, got inf"),
         ("a,y\n1,x\n2,\n", "column 'y' of .* has no label in line 3"),
         ('a,y\n1,"x\n', "can't be read as a CSV file"),
     ],
 )
 def test_bad_csv(tmp_path, text, message):
-    (tmp_path / "mine.csv").write_text(text)
+    (tmp_path / "mine.csv").write_text(text, encoding="utf-8")
     with pytest.raises(ValueError, match=message):
         load_file(tmp_path / "mine.csv", target="y")
 

@@ -19,7 +19,7 @@ def results():
             rows.append(("src", seed, stage, "sleep", "all", 30.0 * stage + seed))
             rows.append(("sequential", seed, stage, "train", "all", 30.0 - 5 * seed))
         rows.append(("parallel", seed, 3, "train", "all", 95.0 + seed))
-    rows += [(*row[:4], "1", row[5]) for row in rows]
+    rows += [(*row[:4], task, row[5]) for task in "123" for row in rows]
     return pd.DataFrame(rows, columns=COLUMNS)
 
 

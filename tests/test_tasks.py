@@ -72,6 +72,15 @@ def test_permuted_pixels_are_capped(easy_data):
         (dict(groups=[[0]], order=[0]), ValueError, "order"),
         (dict(groups=2, order=[]), ValueError, "order.*at least one"),
         (dict(groups=[1, 2]), TypeError, "groups.*1"),
+        (dict(groups=None), TypeError, "groups must be a list, got None"),
+        (dict(groups=True), TypeError, "groups must be an integer, got True"),
+        (dict(groups=1.5), TypeError, "groups must be .* got 1.5"),
+        (dict(groups={"a": [0]}), TypeError, "groups must be .* got 'a'"),
+        (dict(groups=[[0], None]), TypeError, "groups must be .* got None"),
+        (dict(groups=[[[0]], [1]]), TypeError, r"groups must be an integer, got \[0\]"),
+        (dict(groups=np.array(2.0)), TypeError, "groups must be .* got array"),
+        (dict(groups=[["0"]]), TypeError, "groups must be an integer, got '0'"),
+        (dict(groups=2, order=1.5), TypeError, "order must be a list, got 1.5"),
         (dict(groups=[[0.9], [1]]), TypeError, "groups.*0.9"),
         (dict(cap=0), ValueError, "cap.*0"),
         (dict(cap=1.5), TypeError, "cap.*1.5"),
@@ -80,6 +89,31 @@ def test_permuted_pixels_are_capped(easy_data):
 def test_bad_tasks(easy_data, arguments, error, message):
     with pytest.raises(error, match=message):
         tasks.class_incremental(easy_data, **arguments)
+
+
+@pytest.mark.parametrize("data", [None, "digits", Dataset, np.zeros((3, 2)), {}])
+@pytest.mark.parametrize("function", [tasks.class_incremental, tasks.permuted_pixels])
+def test_no_dataset(function, data):
+    with pytest.raises(TypeError, match=r"^data must be a Dataset, such as .*load gives, got "):
+        function(data)
+
+
+def test_no_datasets(easy_data):
+    for data in (None, 3, "digits"):
+        with pytest.raises(TypeError, match="^data must be a Dataset, or a list of them, got "):
+            tasks.domain_incremental(data)
+    with pytest.raises(TypeError, match=r"^data\[1\] must be a Dataset, such .* got None$"):
+        tasks.domain_incremental([easy_data, None])
+    assert len(tasks.domain_incremental(d for d in [easy_data, easy_data])) == 2
+
+
+def test_more_permutations_than_memory_are_refused_at_once(easy_data):
+    """By their bytes, also where a data set is tiny."""
+    with pytest.raises(ValueError, match="^n_tasks=1000000000 takes 20,200 GB, and this machine"):
+        tasks.permuted_pixels(easy_data, n_tasks=10**9)
+    tiny = Dataset("tiny", np.eye(2, 1, dtype="f4"), [0, 1], np.eye(2, 1, dtype="f4"), [0, 1], 2)
+    with pytest.raises(ValueError, match="^n_tasks=1000000000 takes 1,016 GB"):
+        tasks.permuted_pixels(tiny, n_tasks=10**9)
 
 
 def test_an_empty_task_is_an_error():
