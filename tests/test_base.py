@@ -77,6 +77,8 @@ def test_a_first_network_is_not_trained_again(sequence, protocol, reset):
         assert all(same(got[moment], expected[moment]) for moment in expected)
     assert same(first.weights, before)
     assert [training["epochs"] for _, training in spies[0].learnt] == [0, 20, 20]
+    [*train_and_sleep(sequence, protocol, 3, first=first, sleeps=False)]
+    assert same(first.weights, before)
 
 
 def spied(spies, rng):

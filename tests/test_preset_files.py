@@ -78,6 +78,7 @@ BAD = [
     (["protocol", "hidden"], [0, 4], "protocol: hidden must be at least 1, got 0"),
     (["protocol", "hidden"], [4], "hidden must be 2 layer sizes"),
     (["protocol", "homeostasis"], 0, "protocol: homeostasis must be .* got 0"),
+    (["protocol", "schedule", "first_steps"], float("nan"), "it holds NaN, which is no number"),
     (["protocol", "schedule"], [], "protocol.schedule must be an object"),
     (["protocol", "schedule", "data"], "all", "protocol.schedule: data must be one of .*'all'"),
     (["protocol", "schedule", "first_steps"], WITHOUT, "protocol.schedule lacks first_steps"),

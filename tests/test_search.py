@@ -19,7 +19,7 @@ from srcnb import search_space as space
 from srcnb.preset_files import load_preset
 from srcnb.protocol import SleepSchedule
 
-pytest.importorskip("optuna")
+optuna = pytest.importorskip("optuna")
 
 FILES = ["preset.json", "search.csv", "search.journal", "search.json", "search.lock", "search.png"]
 
@@ -79,7 +79,13 @@ def test_the_first_trial_is_what_the_protocol_does(tiny_search):
     schedule = replace(schedule, constants=replace(schedule.constants, rates=(0.02, 0.02)))
     expected = replace(tiny_search.base, name="tuned", schedule=schedule)
     assert result.protocol == expected
+    assert result.source["fresh_seeds"] == [100]
     assert result.importances == {} and result.trials["fresh_sd"].isna().all()
+
+
+def test_fresh_seeds_are_others(tiny_search):
+    source = tiny_search(n_trials=1, seeds=[100, 102], finalists=2).source
+    assert source["seeds"] == [100, 102] and source["fresh_seeds"] == [101, 103]
 
 
 def test_the_test_set_is_not_looked_at(tiny_search, toy_data):
@@ -142,8 +148,22 @@ def test_a_trial_that_was_cut_off_is_run_again(tiny_search, tmp_path, monkeypatc
     with pytest.raises(KeyboardInterrupt):
         tiny_search(n_trials=3, out=tmp_path)
     assert not (tmp_path / "preset.json").exists()
-    (tmp_path / "search.journal.lock").touch()  # as of a process that was killed while it wrote
+    lock = tmp_path / "search.journal.lock"
+    lock.touch()  # as of a process that was killed while it wrote
+    create = optuna.create_study
+
+    def unlocked(**options):
+        assert not lock.exists()
+        return create(**options)
+
+    monkeypatch.setattr(optuna, "create_study", unlocked)
     result = tiny_search(n_trials=3, out=tmp_path)
+    storage = search_trials.storage(str(tmp_path / "search.journal"))
+    states = [
+        trial.state.name
+        for trial in create(storage=storage, study_name="srcnb", load_if_exists=True).trials
+    ]
+    assert states == ["COMPLETE", "FAIL", "COMPLETE", "COMPLETE"]
     assert result.protocol == whole.protocol and result.trials["trial"].tolist() == [0, 2, 3]
     pd.testing.assert_frame_equal(comparable(result.trials), comparable(whole.trials))
 
@@ -190,11 +210,13 @@ def test_without_optuna(tiny_search, monkeypatch):
 
 
 def test_verbosity_is_as_before(tiny_search):
-    import optuna
-
     before = optuna.logging.get_verbosity()
-    tiny_search(n_trials=1)
-    assert optuna.logging.get_verbosity() == before
+    optuna.logging.set_verbosity(optuna.logging.DEBUG)
+    try:
+        tiny_search(n_trials=1)
+        assert optuna.logging.get_verbosity() == optuna.logging.DEBUG
+    finally:
+        optuna.logging.set_verbosity(before)
 
 
 SCRIPT = """

@@ -19,7 +19,7 @@ optuna = pytest.importorskip("optuna")
 def job(tmp_path, toy_data, protocol):
     """A job on toy data, and no networks of another one."""
     forget()
-    base = search_space.with_targets(replace(protocol, hidden=(12, 12), homeostasis=0.5))
+    base = search_space.with_targets(replace(protocol, hidden=(12, 12), homeostasis=0.5, cap=25))
     yield Job("a", str(tmp_path / "journal"), toy_data, base, 2, (3, 4))
     forget()
 
@@ -42,11 +42,13 @@ def point(job, **change):
     return search_space.start(job.base) | {"n_steps": 200} | change
 
 
-def test_the_score_is_that_of_the_method(job, toy_data):
+@pytest.mark.parametrize("groups", [2, 3])
+def test_the_score_is_that_of_the_method(job, toy_data, groups):
     """To the last bit, though the first task is not trained again; on what is held out."""
+    job = replace(job, classes_per_task=groups)
     made = point(job)
     protocol = search_space.protocol_of(job.base, made)
-    tasks = class_incremental(toy_data.validation_split(random_state=7), 2, cap=protocol.cap)
+    tasks = class_incremental(toy_data.validation_split(random_state=7), groups, cap=protocol.cap)
     *_, last = src(tasks, protocol, 7)
     expected = accuracies(last.model, tasks)["all"]
     assert 20 < expected < 100
@@ -89,6 +91,7 @@ def test_a_point_without_a_sleep_is_worth_nothing(job):
     study.enqueue_trial(point(job, input_rate=0.2, keep=0.05))
     assert run_trial(job, 0) == 0
     [trial] = study_of(job).trials
+    assert trial.user_attrs["scores"] == [0]  # the other seeds are not tried
     assert trial.value == 0 and "input_rate must be at most" in trial.user_attrs["error"]
 
 
