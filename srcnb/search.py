@@ -249,7 +249,7 @@ def _run_again(
     best = sorted(slept, key=lambda trial: -float(trial.value or 0))[:finalists]
     numbers = (seed for seed in range(FRESH, FRESH + finalists + len(job.seeds)))
     seeds = [seed for seed in numbers if seed not in job.seeds][:finalists]
-    known = {name: value for name, value in study.user_attrs.items() if name.startswith("fresh ")}
+    known = dict(study.user_attrs)
     # Seed by seed, as a process keeps the networks of few seeds.
     calls = [
         (job, trial.number, trial.params, seed)
