@@ -9,6 +9,7 @@ from srcnb.backprop import Gradients
 from srcnb.low_rank import load
 from srcnb.mlp import MLP
 from srcnb.output import homeostasis
+from srcnb.search import SearchResult, search
 from srcnb.sklearn_mlp import from_sklearn, to_sklearn
 from srcnb.spiking.calibrate import RateWarning, SleepTargets, calibrate
 from srcnb.spiking.config import SleepConfig
@@ -33,6 +34,7 @@ __all__ = [
     "PatchInput",
     "RateWarning",
     "SampleInput",
+    "SearchResult",
     "SegmentInput",
     "SilentLayerWarning",
     "SleepConfig",
@@ -46,6 +48,7 @@ __all__ = [
     "homeostasis",
     "load",
     "poisson_spikes",
+    "search",
     "simulate",
     "sleep",
     "to_sklearn",

@@ -5,10 +5,11 @@ import os
 import sys
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from srcnb import cli_options as options
+from srcnb import cli_tune
 from srcnb._version import __version__
 
 if TYPE_CHECKING:
@@ -29,9 +30,7 @@ examples:
 def build_parser() -> argparse.ArgumentParser:
     """The argument parser of the program."""
     # Not imported at the top, so that --help and --version answer at once.
-    from srcnb.datasets import NAMES
     from srcnb.methods import METHODS
-    from srcnb.presets import PRESETS
 
     parser = argparse.ArgumentParser(
         prog="srcnb",
@@ -51,35 +50,7 @@ def build_parser() -> argparse.ArgumentParser:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    run.add_argument(
-        "--classes-per-task",
-        type=int,
-        default=2,
-        metavar="N",
-        help="classes that are learnt at a time (default: 2)",
-    )
-    run.add_argument(
-        "--dataset",
-        default="digits",
-        metavar="SET | FILE",
-        help=f"what to learn: {', '.join(NAMES)}, or a file of your own, .npz (arrays X, y, and"
-        " perhaps X_test, y_test) or .csv (default: digits)",
-    )
-    run.add_argument("--target", metavar="NAME", help="the column of the labels, for a .csv")
-    run.add_argument(
-        "--preset",
-        choices=PRESETS,
-        help="a published protocol, for 28×28 images: paper (its authors' code, 1200 hidden units a"
-        " layer) or replica (in PyTorch, 4000); without it srcnb's own protocol",
-    )
-    run.add_argument(
-        "--hidden",
-        nargs="+",
-        type=int,
-        metavar="N",
-        help="sizes of the hidden layers (default: the protocol's; the methods with sleep need as"
-        " many as its constants are for, two)",
-    )
+    options.add_case(run)
     run.add_argument(
         "--methods",
         nargs="+",
@@ -98,38 +69,18 @@ def build_parser() -> argparse.ArgumentParser:
     _add_runner_options(run, "5")
     run.set_defaults(call=run_command)
     _add_experiment_parser(commands)
+    cli_tune.add_parser(commands)
     return parser
 
 
 def _add_runner_options(parser: argparse.ArgumentParser, seeds: str) -> None:
     """The options that both commands have: what is run, where, and on how many cores."""
-    parser.add_argument(
-        "--seeds",
-        type=_seeds,
-        metavar="N | A-B",
-        help=f"repetitions: seeds 0 … N-1, or A … B (default: {seeds})",
-    )
-    parser.add_argument(
-        "--data-dir",
-        metavar="DIR",
-        help="folder that holds mnist/ and fashion-mnist/ as IDX .gz files (default: $SRCNB_DATA;"
-        " without it they are fetched from OpenML once, and cached by scikit-learn)",
-    )
-    parser.add_argument(
-        "--out", default=".", metavar="DIR", help="folder for what is written (default: .)"
-    )
-    parser.add_argument(
-        "--resume",
-        action="store_true",
-        help="go on with what is finished in --out; more seeds and conditions may be asked for",
-    )
-    parser.add_argument(
-        "--jobs",
-        type=int,
-        default=-1,
-        metavar="N",
-        help="processes, of one thread each; the results are the same for any number"
-        " (default: -1, as many as there are cores)",
+    options.add_job(
+        parser,
+        seeds=seeds,
+        out=".",
+        resume="more seeds and conditions",
+        jobs="; the results are the same for any number",
     )
     parser.add_argument(
         "--scheduler",
@@ -199,24 +150,13 @@ def experiment_command(args: argparse.Namespace) -> int:
 
 def run_command(args: argparse.Namespace) -> int:
     """``srcnb run``: returns the exit status."""
-    from srcnb import io, metrics, plotting, presets
-    from srcnb.datasets import NAMES
+    from srcnb import io, metrics, plotting
     from srcnb.experiments.cells import Source
-    from srcnb.experiments.class_incremental import load_own, load_set
     from srcnb.experiments.comparison import comparison
-    from srcnb.validation import check_choice
 
-    protocol = presets.get(args.preset, args.dataset)
-    if args.hidden:
-        protocol = replace(protocol, hidden=tuple(args.hidden))
+    protocol = options.protocol_of(args)
     protocol = replace(protocol, schedule=replace(protocol.schedule, every=args.sleep_every))
-    if Path(args.dataset).suffix in (".npz", ".csv"):
-        data = partial(load_own, args.dataset, args.target)
-    elif args.target is not None:
-        raise ValueError(f"target is for a .csv file only, got {args.target!r}")
-    else:
-        data = partial(load_set, check_choice("dataset", args.dataset, NAMES))
-    experiment = comparison(args.methods, protocol, data, args.classes_per_task)
+    experiment = comparison(args.methods, protocol, options.data_of(args), args.classes_per_task)
 
     def report(results: "pd.DataFrame") -> None:
         n_tasks = results["stage"].max()
@@ -337,25 +277,10 @@ def main(argv: list[str] | None = None) -> int:
 def _in_options(message: str, args: argparse.Namespace) -> str:
     """An error of the library, with the option in place of the parameter that it begins with."""
     parameter = message.split(maxsplit=1)[0] if message else ""
-    option = {"features_file": "features"}.get(parameter, parameter)
+    option = {"features_file": "features", "n_trials": "trials"}.get(parameter, parameter)
     if not hasattr(args, option):
         return message
     return f"--{option.replace('_', '-')}{message.removeprefix(parameter)}"
-
-
-def _seeds(text: str) -> int | range:
-    first, dash, last = text.partition("-")
-    try:
-        if dash and first:
-            seeds = range(int(first), int(last) + 1)
-            if not seeds:
-                raise ValueError
-            return seeds
-        return int(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(
-            f"must be a number, or a range such as 10-19, got {text!r}"
-        ) from None
 
 
 def _sleep_every(text: str) -> int:

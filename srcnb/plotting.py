@@ -6,6 +6,8 @@ from srcnb.io import PathLike, replacing
 from srcnb.metrics import format_summary, summary
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -87,3 +89,57 @@ def draw_method(
     axes.plot(left.index, left["mean"], "o-", color=color, label=method)
     low, high = left["mean"] - left["std"], left["mean"] + left["std"]
     axes.fill_between(left.index, low, high, color=color, alpha=0.15, linewidth=0)
+
+
+def plot_search(
+    trials: "pd.DataFrame", importances: "Mapping[str, float]", path: PathLike, title: str = ""
+) -> None:
+    """Write the picture of :func:`draw_search` to ``path``, a PNG that is whole or as it was."""
+    with replacing(path) as temporary:
+        draw_search(trials, importances, title).savefig(temporary, dpi=150, format="png")
+
+
+def draw_search(
+    trials: "pd.DataFrame", importances: "Mapping[str, float]", title: str = ""
+) -> "Figure":
+    """The trials of a search with the best so far, and how much each parameter mattered.
+
+    Parameters
+    ----------
+    trials, importances : of a :class:`srcnb.search.SearchResult`
+    title : str
+
+    Returns
+    -------
+    matplotlib Figure with two axes: the trials, and bars of the importances
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 6.5), layout="constrained")
+    FigureCanvasAgg(figure)
+    top, bottom = figure.subplots(2, 1)
+    complete = trials[trials["state"] == "complete"]
+    pruned = trials[trials["state"] == "pruned"]
+    top.plot(pruned["trial"], pruned["accuracy"], "x", color="0.6", label="pruned")
+    top.plot(complete["trial"], complete["accuracy"], "o", color="C0", label="complete")
+    best = complete["accuracy"].cummax()
+    top.step(complete["trial"], best, where="post", color="C1", label="best so far")
+    again = trials[trials["fresh"].notna()]
+    top.errorbar(
+        again["trial"],
+        again["fresh"],
+        again["fresh_sd"].fillna(0),
+        fmt="D",
+        color="C2",
+        label="with fresh seeds",
+    )
+    top.set(xlabel="trial", ylabel="accuracy on held-out training data (%)", title=title)
+    top.grid(alpha=0.3)
+    top.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)
+    names = [*importances][::-1]  # the largest at the top
+    bottom.barh(names, [importances[name] for name in names])
+    bottom.set(xlabel="share of the accuracy's variance that a parameter explains")
+    if not names:
+        bottom.set(title="too few trials to say what matters")
+    return figure

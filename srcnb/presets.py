@@ -5,7 +5,9 @@ replica is github agbld/sleep-replay-consolidation-python.
 """
 
 from functools import partial
+from pathlib import Path
 
+from srcnb.preset_files import load_preset
 from srcnb.protocol import Protocol, ReadOnly, SleepConstants, SleepSchedule
 from srcnb.spiking.inputs import PatchInput, SampleInput
 from srcnb.validation import check_choice
@@ -155,7 +157,7 @@ REPLICA = SleepConstants(
 
 _OWN_RHO = 0.215
 OWN = SleepConstants(
-    source="benchmarks/search_constants.py on digits' training set; the README says how",
+    source="a random search on digits' training set; the README says how",
     max_rate=170.0,
     inc=0.00073,
     dec=0.00073 * _OWN_RHO / (1 - _OWN_RHO),
@@ -235,11 +237,17 @@ def own(constants: SleepConstants = OWN, first_steps: int = 770, more_steps: int
 def get(preset: str | None, dataset: str) -> Protocol:
     """The protocol of a preset (None: our own) for the data set of this name.
 
-    Raises ValueError for an unknown preset, or one that was not published for such data.
+    ``preset`` may be a file of :func:`srcnb.preset_files.save_preset`, whose name ends with .json.
+    Raises ValueError for an unknown preset, one that was not published for such data, or a bad
+    file.
     """
     if preset is None:
         return own()
-    check_choice("preset", preset, PRESETS)
+    if isinstance(preset, str) and Path(preset).suffix == ".json":
+        return load_preset(preset)
+    if preset not in PRESETS:
+        names = ", ".join(map(repr, PRESETS))
+        raise ValueError(f"preset must be one of {names}, or a .json file; got {preset!r}")
     if dataset not in IMAGES:
         raise ValueError(
             f"preset {preset!r} is a protocol for 28×28 images ({', '.join(IMAGES)}), got dataset"

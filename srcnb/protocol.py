@@ -230,6 +230,7 @@ class Protocol:
     later_training : those of them that are others from the second task on
     parallel_epochs : epochs of the upper bound, "parallel"; None: those of ``training``
     rank : of the factors, for a network of low rank; None: an ordinary one
+    homeostasis : of the method "src", unless it is told otherwise: see srcnb.methods.src
     """
 
     name: str
@@ -241,6 +242,7 @@ class Protocol:
     later_training: Mapping[str, Any] = field(default_factory=dict)
     parallel_epochs: int | None = None
     rank: int | None = None
+    homeostasis: float | None = None
 
     def __post_init__(self) -> None:
         hidden = tuple(check_int("hidden", n, low=1) for n in check_list("hidden", self.hidden))
@@ -250,6 +252,9 @@ class Protocol:
         for name, low in (("cap", 1), ("parallel_epochs", 0), ("rank", 1)):
             if getattr(self, name) is not None:
                 object.__setattr__(self, name, check_int(name, getattr(self, name), low))
+        if self.homeostasis is not None:
+            keep = check_real("homeostasis", self.homeostasis, 0, 1, low_open=True)
+            object.__setattr__(self, "homeostasis", keep)
         for name in ("network", "training", "later_training"):
             options = getattr(self, name)
             check_instance(name, options, Mapping, "a mapping of keyword arguments")

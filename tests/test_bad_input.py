@@ -369,7 +369,7 @@ TABLE = [
         dec=[*NO_REALS, -1],
     ),
     ("paper", presets.paper, "constants", [None, "", "torch", 3, ["mnist"]]),
-    ("get", lambda v: presets.get(v, "mnist"), "preset", ["", "matlab", 3, ["paper"]]),
+    ("get", lambda v: presets.get(v, "mnist"), "preset", ["", "matlab", 3, ["paper"], ".json"]),
     *lines(
         "src", of(run, src), step_back=[*NO_REALS, -0.1, 1.1], save_best=[*NO_REALS, -0.1, 1, 5]
     ),

@@ -60,6 +60,32 @@ def test_it_trains_and_sleeps_by_hand(sequence, protocol):
         assert same(got[stage, "sleep"], net.weights)
 
 
+@pytest.mark.parametrize("reset", [True, False])
+def test_a_first_network_is_not_trained_again(sequence, protocol, reset):
+    """And gives what a new one does, to the last bit, its momentum included."""
+    later = {"reset_momentum": reset}
+    protocol = replace(protocol, later_training=later)
+    expected = weights_of(train_and_sleep(sequence, protocol, 3))
+    first = protocol.new_network(sequence, 3)
+    first.fit(sequence[0].X, sequence[0].y, **protocol.training)
+    before = [w.copy() for w in first.weights]
+    spies = []
+    for _ in range(2):
+        made = train_and_sleep(sequence, protocol, 3, lambda rng: spied(spies, rng), first=first)
+        got = weights_of(made)
+        assert got.keys() == expected.keys()
+        assert all(same(got[moment], expected[moment]) for moment in expected)
+    assert same(first.weights, before)
+    assert [training["epochs"] for _, training in spies[0].learnt] == [0, 20, 20]
+    [*train_and_sleep(sequence, protocol, 3, first=first, sleeps=False)]
+    assert same(first.weights, before)
+
+
+def spied(spies, rng):
+    spies.append(Spy(rng))
+    return spies[-1]
+
+
 def test_without_sleep_only_the_trainings(sequence, protocol):
     got = weights_of(train_and_sleep(sequence, protocol, 0, sleeps=False))
     assert list(got) == [(1, "train"), (2, "train"), (3, "train")]

@@ -63,20 +63,6 @@ def test_bench_footprint():
 
 
 @pytest.mark.slow
-def test_search_constants(tmp_path):
-    """Every trial is in the table, the best ones with a score on fresh seeds."""
-    out = tmp_path / "search.csv"
-    arguments = ["--trials", "6", "--hidden", "10", "--finalists", "2", "--out", out]
-    run("search_constants.py", *arguments)
-    table = pd.read_csv(out)
-    assert len(table) == 6 and table["fresh"].notna().sum() == 2
-    assert table["accuracy"].between(0, 100).all() and table["rho"].between(0.02, 0.6).all()
-    # Those that run again are the best of the six.
-    again = table["fresh"].notna()
-    assert table.loc[again, "accuracy"].min() >= table.loc[~again, "accuracy"].max()
-
-
-@pytest.mark.slow
 def test_choose_controls(tmp_path):
     """Every point of a grid with every seed is in the table."""
     out = tmp_path / "controls.csv"

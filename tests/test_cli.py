@@ -87,7 +87,7 @@ def fails(capsys, *arguments):
     [
         (["--dataset", "cifar"], "cifar"),
         (["--preset", "paper"], "28×28 images.*digits"),
-        (["--preset", "matlab"], "invalid choice: 'matlab'"),
+        (["--preset", "matlab"], "--preset must be one of .* got 'matlab'"),
         (["--methods", "magic"], "magic"),
         (["--seeds", "0"], "--seeds must be at least 1, got 0"),
         (["--seeds", "x"], "x"),

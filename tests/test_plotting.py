@@ -81,3 +81,38 @@ def test_the_picture_is_a_png_and_whole(results, tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         plotting.plot_results(results, path)
     assert path.read_bytes() == before and [p.name for p in tmp_path.iterdir()] == ["results.png"]
+
+
+def trials():
+    """Three trials of a search that went through, one that was pruned, two with fresh seeds."""
+    return pd.DataFrame(
+        {
+            "trial": [0, 1, 3, 4],
+            "state": ["complete", "pruned", "complete", "complete"],
+            "accuracy": [40.0, 90.0, 60.0, 50.0],
+            "fresh": [np.nan, np.nan, 55.0, 57.0],
+            "fresh_sd": [np.nan, np.nan, 2.0, np.nan],
+        }
+    )
+
+
+def test_a_search():
+    """A pruned trial is not the best so far, whatever its first seed; bars from the largest on."""
+    figure = plotting.draw_search(trials(), {"rho": 0.7, "budget": 0.3}, "a title")
+    top, bottom = figure.axes
+    drawn = lines(top)
+    np.testing.assert_array_equal(drawn["best so far"], [[0, 3, 4], [40, 60, 60]])
+    np.testing.assert_array_equal(drawn["complete"], [[0, 3, 4], [40, 60, 50]])
+    np.testing.assert_array_equal(drawn["pruned"], [[1], [90]])
+    [again] = top.containers
+    np.testing.assert_array_equal(again.lines[0].get_xydata(), [[3, 55], [4, 57]])
+    assert top.get_title() == "a title"
+    assert [bar.get_width() for bar in bottom.patches] == [0.3, 0.7]
+    assert [label.get_text() for label in bottom.get_yticklabels()] == ["budget", "rho"]
+
+
+def test_a_search_of_too_few_trials(tmp_path):
+    _, bottom = plotting.draw_search(trials()[:1], {}).axes
+    assert "too few trials" in bottom.get_title() and not bottom.patches
+    plotting.plot_search(trials()[:1], {}, tmp_path / "search.png")
+    assert imread(tmp_path / "search.png").shape[1] > 1000

@@ -235,6 +235,7 @@ def test_bad_hidden(protocol):
         (dict(cap=0), ValueError, "cap must be at least 1, got 0"),
         (dict(cap=1.5), TypeError, "cap must be an integer, got 1.5"),
         (dict(rank=0), ValueError, "rank must be at least 1, got 0"),
+        (dict(homeostasis=0), ValueError, "homeostasis must be .* got 0"),
         (dict(parallel_epochs=-1), ValueError, "parallel_epochs must be at least 0, got -1"),
         (dict(schedule=None), TypeError, "schedule must be a SleepSchedule, got None"),
         (dict(network=None), TypeError, "network must be a mapping .* got None"),

@@ -80,6 +80,34 @@ def test_bad_options_of_homeostasis(sequence, protocol, options, message):
         src(sequence, protocol, 0, **options)
 
 
+def test_homeostasis_of_the_protocol_unless_told_otherwise(sequence, protocol):
+    own = replace(protocol, homeostasis=0.4)
+    X = sequence[0].X_test
+
+    def logits(protocol, **options):
+        *_, last = src(sequence, protocol, 0, **options)
+        return last.model.corrected.logits(X)
+
+    of_protocol = logits(own)
+    np.testing.assert_array_equal(of_protocol, logits(protocol, homeostasis=0.4))
+    told = logits(own, homeostasis=0.9)
+    np.testing.assert_array_equal(told, logits(protocol, homeostasis=0.9))
+    assert not np.array_equal(told, of_protocol)
+
+
+def test_a_first_network(sequence, protocol):
+    """It is not trained again; and not to be had where samples are held out of the training."""
+    first = protocol.new_network(sequence, 0)
+    first.fit(sequence[0].X, sequence[0].y, **protocol.training)
+    got, plain = ([*src(sequence, protocol, 0, first=net)][-1].model for net in (first, None))
+    np.testing.assert_array_equal(got.weights[0], plain.weights[0])
+    untrained = protocol.new_network(sequence, 0)
+    other = next(src(sequence, protocol, 0, first=untrained)).model
+    np.testing.assert_array_equal(other.weights[0], untrained.weights[0])
+    with pytest.raises(ValueError, match="first must be None with save_best, got MLP"):
+        src(sequence, protocol, 0, save_best=0.2, first=first)
+
+
 def test_save_best_never_keeps_worse_on_what_was_held_out(sequence, protocol, monkeypatch):
     held_out, learnt = [], []
     update = SleepState.update

@@ -62,18 +62,18 @@ class Folder:
             "seconds": finished.seconds,
             "rows": finished.rows,
         }
-        _write_json(self.file(cell), content)
+        write_json(self.file(cell), content)
 
     def finished(self) -> list[Finished]:
         """All finished cells of the conditions in the manifest, in their order, then by seed.
 
         ValueError that names the file for one that is damaged.
         """
-        order = [entry["condition"] for entry in _read_json(self.manifest)["conditions"]]
+        order = [entry["condition"] for entry in read_json(self.manifest)["conditions"]]
         cells = []
         for path in sorted(self.path.glob("*.json")):
             if path != self.manifest:
-                content = _read_json(path)
+                content = read_json(path)
                 try:
                     cell = Cell(content["condition"], content["seed"])
                     rank = order.index(cell.condition)
@@ -102,7 +102,7 @@ class Folder:
             "format_version": VERSION,
             "srcnb": __version__,
             "experiment": self.experiment.name,
-            "data": [_identity(d) for d in data],
+            "data": [identity(d) for d in data],
             "conditions": [
                 {"condition": dict(c), "protocol": describe(self.experiment.protocol(c))}
                 for c in self.experiment.conditions
@@ -110,15 +110,15 @@ class Folder:
         }
         new = json.loads(json.dumps(new))
         if self.manifest.exists():
-            old = _read_json(self.manifest)
+            old = read_json(self.manifest)
             known = {json.dumps(entry["condition"]): entry for entry in old.get("conditions", [])}
             for key in ("format", "format_version", "srcnb", "experiment", "data"):
-                _refuse_change(self.path, key, old.get(key), new[key])
+                refuse_change(self.path, key, old.get(key), new[key])
             for entry in new["conditions"]:
                 key = json.dumps(entry["condition"])
                 if key in known:
                     what = ", ".join(f"{k} {v}" for k, v in entry["condition"].items())
-                    _refuse_change(
+                    refuse_change(
                         self.path,
                         f"protocol of {what}",
                         known[key]["protocol"],
@@ -129,7 +129,7 @@ class Folder:
             new["conditions"] = list(known.values())
             if new == old:
                 return
-        _write_json(self.manifest, new)
+        write_json(self.manifest, new)
 
 
 @contextmanager
@@ -178,7 +178,7 @@ def describe(value: Any) -> Any:
     return value
 
 
-def _identity(data: Dataset) -> dict[str, Any]:
+def identity(data: Dataset) -> dict[str, Any]:
     """Name, number of samples and content of a data set."""
     return {"name": data.name, "samples": len(data.X), "sha256": data.fingerprint()}
 
@@ -192,25 +192,27 @@ def _name(cell: Cell) -> str:
     return plain if plain == name else f"{plain},{sha256(name.encode()).hexdigest()[:8]}"
 
 
-def _refuse_change(path: Path, what: str, old: Any, new: Any) -> None:
-    """ValueError that names the first thing that differs."""
+def refuse_change(path: Path, what: str, old: Any, new: Any) -> None:
+    """Raise ValueError, which names the first thing that differs, unless ``old`` is ``new``."""
     if old == new:
         return
     if isinstance(old, dict) and isinstance(new, dict):
         for key in {**old, **new}:
-            _refuse_change(path, f"{what}: {key}", old.get(key), new.get(key))
+            refuse_change(path, f"{what}: {key}", old.get(key), new.get(key))
     if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
         for i, (one, other) in enumerate(zip(old, new, strict=True)):
-            _refuse_change(path, f"{what}[{i}]", one, other)
+            refuse_change(path, f"{what}[{i}]", one, other)
     raise ValueError(f"{path} can't be resumed: its {what} is {old!r}, not {new!r}")
 
 
-def _write_json(path: Path, content: Any) -> None:
+def write_json(path: Path, content: Any) -> None:
+    """Write ``content`` as JSON; whole or not at all."""
     with replacing(path) as temporary:
         temporary.write_text(json.dumps(content, indent=1, ensure_ascii=False), encoding="utf-8")
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def read_json(path: Path) -> dict[str, Any]:
+    """The object in a JSON file; ValueError that names a damaged one."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:  # no JSON, or no UTF-8

@@ -134,16 +134,21 @@ def run_experiment(
 
 def cells_of(experiment: Experiment, seeds: int | Sequence[int] | None = None) -> list[Cell]:
     """The cells of an experiment, seed by seed; parameters as in :func:`run_experiment`."""
-    seeds = experiment.seeds if seeds is None else seeds
+    chosen = check_seeds(experiment.seeds if seeds is None else seeds, len(experiment.conditions))
+    return [Cell(condition, seed) for seed in chosen for condition in experiment.conditions]
+
+
+def check_seeds(seeds: Any, n_conditions: int = 1) -> list[int]:
+    """Return ``seeds`` as a list of seeds, each once; an int n stands for 0 … n - 1."""
     if not isinstance(seeds, (range, list, tuple)):
         seeds = range(check_int("seeds", seeds, low=1))
-    n = len(seeds) * len(experiment.conditions)
+    n = len(seeds) * n_conditions
     if n > MAX_CELLS:
         raise ValueError(f"seeds must make at most {MAX_CELLS:,} cells, got {n:,}")
     chosen = [check_int("seeds", seed) for seed in check_list("seeds", seeds)]
     if not chosen or len(set(chosen)) != len(chosen):
         raise ValueError(f"seeds must name at least one seed, each once; got {chosen}")
-    return [Cell(condition, seed) for seed in chosen for condition in experiment.conditions]
+    return chosen
 
 
 def check_jobs(jobs: Any) -> int:

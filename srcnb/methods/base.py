@@ -76,6 +76,7 @@ def train_and_sleep(
     sleeps: bool = True,
     sleep: Sleep = sleep_as_scheduled,
     aside: bool = False,
+    first: MLP | None = None,
 ) -> Iterator[Checkpoint]:
     """Yield a checkpoint after each task and, with ``sleeps``, after each sleep.
 
@@ -90,6 +91,8 @@ def train_and_sleep(
     sleeps : whether the network sleeps, when the protocol's schedule says so
     sleep : gives the slept network
     aside : whether each slept network is measured and dropped: training goes on from the awake one
+    first : a network that a Learner has taught the first task of this protocol with this seed
+        It is copied, and learns no more of that task. None: a new one.
 
     Raises
     ------
@@ -98,11 +101,14 @@ def train_and_sleep(
     """
     if sleeps:
         protocol.check_sleeps()
-    net = protocol.new_network(tasks, seed)
+    net = protocol.new_network(tasks, seed) if first is None else first.copy()
     state = SleepState(protocol.schedule)
     learns = learner(default_rng(SeedSequence(seed, spawn_key=(0,))))
     for stage, task in enumerate(tasks, 1):
-        learns.learn(net, task, protocol.training_at(stage))
+        training = protocol.training_at(stage)
+        if stage == 1 and first is not None:
+            training |= {"epochs": 0, "reset_momentum": False}
+        learns.learn(net, task, training)
         due = sleeps and protocol.schedule.is_due(stage, len(tasks))
         if not due:
             net = learns.after_task(net)

@@ -26,6 +26,7 @@ def src(
     save_best: float = 0.0,
     homeostasis: float | None = None,
     at: str = "prediction",
+    first: MLP | None = None,
 ) -> Iterator[Checkpoint]:
     """Yield the network after each task and after each sleep; see srcnb.methods.
 
@@ -41,10 +42,13 @@ def src(
         but samples of earlier tasks are kept, which plain src does without. 0: the last weights.
     homeostasis : float in (0, 1], or None
         The outputs of all classes seen are brought to one scale by :func:`srcnb.homeostasis`, with
-        this probability that a feature of the current task's samples is kept. None: they are not.
+        this probability that a feature of the current task's samples is kept. None: as the
+        protocol says, so that they are not unless it has a number of its own.
     at : "prediction" | "weights"
         Whether this is done to a copy that is measured, and the network goes on as it is; or to the
         network itself, once per task, after its sleep where one is due.
+    first : a network that has learnt the first task with this seed, or None
+        See srcnb.methods.base.train_and_sleep. Not with ``save_best``, as it has seen all samples.
 
     Raises
     ------
@@ -55,16 +59,20 @@ def src(
     check_real("save_best", save_best, 0, 1, high_open=True)
     check_choice("at", at, AT)
     learner: Callable[[Generator], Learner] = Learner
+    if homeostasis is None:
+        homeostasis = protocol.homeostasis
     if homeostasis is not None:
         learner = partial(Homeostatic, keep=check_keep("homeostasis", homeostasis), at=at)
     sleep: Sleep = sleep_as_scheduled
+    if save_best and first is not None:
+        raise ValueError(f"first must be None with save_best, got {first!r}")
     if save_best:
         rng = np.random.default_rng([seed, 1])
         learnt, held_out = zip(*(_hold_out(task, save_best, rng) for task in tasks), strict=True)
         tasks, sleep = learnt, _best_moment(held_out)
     if step_back:
         sleep = _step_back(sleep, step_back)
-    return train_and_sleep(tasks, protocol, seed, learner, sleep=sleep)
+    return train_and_sleep(tasks, protocol, seed, learner, sleep=sleep, first=first)
 
 
 def _step_back(sleep: Sleep, share: float) -> Sleep:
