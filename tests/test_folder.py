@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from conftest import tiny_experiment
 
-from srcnb import load, presets
+from srcnb import MLP, load, presets
 from srcnb.datasets import Dataset
 from srcnb.experiments import EXPERIMENTS, class_incremental, folder, sleep_again
 from srcnb.experiments.cells import Cell, Finished, Source, run_cell
@@ -138,10 +138,11 @@ def test_numpys_scalars(tmp_path):
 
 @pytest.mark.parametrize("rows", [[{"accuracy": 1j}], [3], [{"accuracy": np.ones(2)}]])
 def test_rows_that_no_file_can_hold(tmp_path, rows):
+    networks = {(2, "train"): MLP((3, 2))}
     with opened(PATCHES, tmp_path, [], False) as cells:
         with pytest.raises((TypeError, ValueError)):
-            cells.write(Finished(CELL, rows, 1.0, {}))
-        assert cells.results().empty
+            cells.write(Finished(CELL, rows, 1.0, networks))
+        assert cells.results().empty and not list(cells.path.glob("*.npz"))
 
 
 def test_finished_with_networks(tmp_path):

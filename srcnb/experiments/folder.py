@@ -3,7 +3,8 @@
 ``NAME.cells/manifest.json`` says what the cells are of: experiment, its tasks and measurement,
 conditions with their protocols, data by their hashes, and the version of srcnb. A cell is finished
 when its file is there; only the process that holds the folder's lock writes. CSV and tables are
-made from the files.
+made from the files. A protocol is what a condition starts from: what a measurement makes of it from
+its data (the rate of cub200's sleep, say) is in the files of the saved sleeps.
 """
 
 import json
