@@ -4,169 +4,18 @@ import argparse
 import os
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from srcnb._version import __version__
+from srcnb.parser import build_parser
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from srcnb.experiments.cells import Experiment, Source
-
-EPILOG = """\
-examples:
-  srcnb run                              five seeds on digits; no download, under a minute
-  srcnb run --dataset mnist --preset paper
-                                         the paper's own protocol (a few minutes)
-  srcnb run --methods src --sleep-every 5
-                                         one sleep only, after five tasks
-"""
-
-
-def build_parser() -> argparse.ArgumentParser:
-    """The argument parser of the program."""
-    # Not imported at the top, so that --help and --version answer at once.
-    from srcnb.datasets import NAMES
-    from srcnb.methods import METHODS
-    from srcnb.presets import PRESETS
-
-    parser = argparse.ArgumentParser(
-        prog="srcnb",
-        description="Sleep replay consolidation: a network that learns, sleeps and remembers.",
-    )
-    parser.add_argument("--version", action="version", version=f"srcnb {__version__}")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    run = commands.add_parser(
-        "run",
-        help="learn a data set's classes two at a time, with and without sleep, and compare",
-        description=(
-            "Learn a data set in five tasks of two classes each, one after the other, and measure"
-            " what is remembered: without sleep (sequential), with sleep after each task (src),"
-            " and when everything is learnt at once (parallel). Prints a table of mean ± sd over"
-            " the seeds, and writes results.csv (one row per measurement) and results.png."
-        ),
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    run.add_argument(
-        "--classes-per-task",
-        type=int,
-        default=2,
-        metavar="N",
-        help="classes that are learnt at a time (default: 2)",
-    )
-    run.add_argument(
-        "--dataset",
-        default="digits",
-        metavar="SET | FILE",
-        help=f"what to learn: {', '.join(NAMES)}, or a file of your own, .npz (arrays X, y, and"
-        " perhaps X_test, y_test) or .csv (default: digits)",
-    )
-    run.add_argument("--target", metavar="NAME", help="the column of the labels, for a .csv")
-    run.add_argument(
-        "--preset",
-        choices=PRESETS,
-        help="a published protocol, for 28×28 images: paper (its authors' code, 1200 hidden units a"
-        " layer) or replica (in PyTorch, 4000); without it srcnb's own protocol",
-    )
-    run.add_argument(
-        "--hidden",
-        nargs="+",
-        type=int,
-        metavar="N",
-        help="sizes of the hidden layers (default: the protocol's; the methods with sleep need as"
-        " many as its constants are for, two)",
-    )
-    run.add_argument(
-        "--methods",
-        nargs="+",
-        choices=METHODS,
-        default=["sequential", "src", "parallel"],
-        metavar="METHOD",
-        help=f"which to compare (default: sequential src parallel; there are {', '.join(METHODS)})",
-    )
-    run.add_argument(
-        "--sleep-every",
-        type=_sleep_every,
-        default=1,
-        metavar="K",
-        help='sleep after every K-th task, or "end": only after the last (default: 1)',
-    )
-    _add_runner_options(run, "5")
-    run.set_defaults(call=run_command)
-    _add_experiment_parser(commands)
-    return parser
-
-
-def _add_runner_options(parser: argparse.ArgumentParser, seeds: str) -> None:
-    """The options that both commands have: what is run, where, and on how many cores."""
-    parser.add_argument(
-        "--seeds",
-        type=_seeds,
-        metavar="N | A-B",
-        help=f"repetitions: seeds 0 … N-1, or A … B (default: {seeds})",
-    )
-    parser.add_argument(
-        "--data-dir",
-        metavar="DIR",
-        help="folder that holds mnist/ and fashion-mnist/ as IDX .gz files (default: $SRCNB_DATA;"
-        " without it they are fetched from OpenML once, and cached by scikit-learn)",
-    )
-    parser.add_argument(
-        "--out", default=".", metavar="DIR", help="folder for what is written (default: .)"
-    )
-    parser.add_argument(
-        "--resume",
-        action="store_true",
-        help="go on with what is finished in --out; more seeds and conditions may be asked for",
-    )
-    parser.add_argument(
-        "--jobs",
-        type=int,
-        default=-1,
-        metavar="N",
-        help="processes, of one thread each; the results are the same for any number"
-        " (default: -1, as many as there are cores)",
-    )
-    parser.add_argument(
-        "--scheduler",
-        metavar="ADDRESS",
-        help="run on a Dask cluster, such as tcp://host:8786 (pip install 'srcnb[dask]')",
-    )
-    parser.add_argument(
-        "--dry-run", action="store_true", help="list what would be run, and how long it may take"
-    )
-    parser.add_argument(
-        "--save-networks",
-        action="store_true",
-        help="keep the network before and after each sleep as .npz files",
-    )
-
-
-def _add_experiment_parser(commands: Any) -> None:
-    experiment = commands.add_parser(
-        "experiment",
-        help="repeat a published experiment; without a name, list them",
-        description=(
-            "Run an experiment with several seeds. Each finished cell, a condition with a seed, is"
-            " written at once to a file of its own in NAME.cells; at the end NAME.csv (one row per"
-            " measurement) and the table, NAME.md, are made from these files."
-        ),
-    )
-    experiment.add_argument("name", nargs="?", metavar="NAME", help="default: list the names")
-    experiment.add_argument(
-        "--dataset", metavar="SET", help="another data set, for experiments that have several"
-    )
-    experiment.add_argument(
-        "--features",
-        metavar="FILE",
-        help="a .npz file with train_x, train_y, test_x, test_y, for cifar10 and cub200",
-    )
-    _add_runner_options(experiment, "the experiment's")
-    experiment.set_defaults(call=experiment_command)
 
 
 def experiment_command(args: argparse.Namespace) -> int:
@@ -175,8 +24,8 @@ def experiment_command(args: argparse.Namespace) -> int:
     from srcnb.experiments.cells import Source
 
     if args.name is None:
-        for experiment in EXPERIMENTS.values():
-            print(f"{experiment.name:16} {experiment.summary} ({experiment.seeds} seeds)")
+        experiments = EXPERIMENTS.values()
+        _print("\n".join(f"{e.name:16} {e.summary} ({e.seeds} seeds)" for e in experiments))
         return 0
     if args.name not in EXPERIMENTS:
         raise ValueError(f"NAME must be one of {', '.join(EXPERIMENTS)}; got {args.name!r}")
@@ -187,14 +36,18 @@ def experiment_command(args: argparse.Namespace) -> int:
         experiment = experiment.on(args.dataset)
     source = Source(args.data_dir, args.features)
 
-    def report(results: "pd.DataFrame") -> None:
-        print(f"{experiment.name}: mean ± sd over seeds, in percent\n")
-        print(tables.to_markdown(experiment.table(results)))
-        print(f"{runner.total_seconds(experiment, results):.0f} s of one core in all", flush=True)
-        for path in runner.export(experiment, results, args.out):
-            print(f"wrote {path}")
+    def text(results: "pd.DataFrame") -> str:
+        return (
+            f"{experiment.name}: mean ± sd over seeds, in percent\n\n"
+            f"{tables.to_markdown(experiment.table(results))}\n"
+            f"{runner.total_seconds(experiment, results):.0f} s of one core in all"
+        )
 
-    return _run(experiment, source, args, report)
+    def write(results: "pd.DataFrame") -> str:
+        csv, table = runner.export(experiment, results, args.out)
+        return f"wrote {csv}\nwrote {table}"
+
+    return _run(experiment, source, args, text, write)
 
 
 def run_command(args: argparse.Namespace) -> int:
@@ -211,47 +64,54 @@ def run_command(args: argparse.Namespace) -> int:
         protocol = replace(protocol, hidden=tuple(args.hidden))
     protocol = replace(protocol, schedule=replace(protocol.schedule, every=args.sleep_every))
     if Path(args.dataset).suffix in (".npz", ".csv"):
-        data = partial(load_own, args.dataset, args.target)
+        data = partial(load_own, os.path.abspath(args.dataset), args.target)
     elif args.target is not None:
         raise ValueError(f"target is for a .csv file only, got {args.target!r}")
     else:
         data = partial(load_set, check_choice("dataset", args.dataset, NAMES))
     experiment = comparison(args.methods, protocol, data, args.classes_per_task)
 
-    def report(results: "pd.DataFrame") -> None:
+    def title(results: "pd.DataFrame") -> str:
         n_tasks = results["stage"].max()
-        title = f"{Path(args.dataset).stem}, {protocol.name} protocol, {n_tasks} tasks"
-        print(f"{title}: mean ± sd over seeds, in percent\n")
-        print(metrics.format_summary(metrics.summary(results)).to_string())
-        print("\naccuracy over all classes after each stage (mean over seeds)\n")
+        return f"{Path(args.dataset).stem}, {protocol.name} protocol, {n_tasks} tasks"
+
+    def text(results: "pd.DataFrame") -> str:
         stages = metrics.stage_table(results)
-        print(stages.to_string(float_format="{:.1f}".format, na_rep="–"), flush=True)
-        # After the table, which is to be printed even if the disk is full.
+        return (
+            f"{title(results)}: mean ± sd over seeds, in percent\n\n"
+            f"{metrics.format_summary(metrics.summary(results)).to_string()}\n\n"
+            "accuracy over all classes after each stage (mean over seeds)\n\n"
+            f"{stages.to_string(float_format='{:.1f}'.format, na_rep='–')}"
+        )
+
+    def write(results: "pd.DataFrame") -> str:
         out = Path(args.out)
         with io.replacing(out / "results.csv") as temporary:
             results.drop(columns="seconds").to_csv(temporary, index=False)
-        plotting.plot_results(results, out / "results.png", title)
-        print(f"\nwrote {out / 'results.csv'} and {out / 'results.png'}")
+        plotting.plot_results(results, out / "results.png", title(results))
+        return f"\nwrote {out / 'results.csv'} and {out / 'results.png'}"
 
-    return _run(experiment, Source(args.data_dir), args, report)
+    return _run(experiment, Source(args.data_dir), args, text, write)
 
 
 def _run(
     experiment: "Experiment",
     source: "Source",
     args: argparse.Namespace,
-    report: "Callable[[pd.DataFrame], None]",
+    text: "Callable[[pd.DataFrame], str]",
+    write: "Callable[[pd.DataFrame], str]",
 ) -> int:
-    """Run cells, and report what is finished, also where the user interrupts or some fail."""
+    """Run cells, and report what is finished, also where the user interrupts or some fail.
+
+    ``text`` says what is printed of the results, ``write`` writes files and says which.
+    """
     from srcnb.experiments import runner
 
-    if args.dry_run:
-        return _dry_run(experiment, source, args)
-    client = None
-    if args.scheduler is not None:
-        client = _client(args.scheduler)
+    client = None if args.scheduler is None else _client(args.scheduler)
     status = 0
     try:
+        if args.dry_run:
+            return _dry_run(experiment, source, args, client)
         results = runner.run_cells(
             experiment,
             source,
@@ -263,41 +123,59 @@ def _run(
             save_networks=args.save_networks,
         )
     except KeyboardInterrupt:
-        print("\ninterrupted; --resume goes on with what is finished", file=sys.stderr)
+        _complain("\ninterrupted; --resume goes on with what is finished")
         status = 130
     except runner.CellsFailed as error:
-        print(f"srcnb {args.command}: error: {error}", file=sys.stderr)
+        _complain(f"srcnb {args.command}: error: {error}")
         status = 2
     finally:
         if client is not None:
             client.close()
     if status:
         results = runner.finished_results(experiment, args.out)
-    if len(results):
-        report(results)
+    if not len(results):
+        return status
+    # The table first, so that a full disk does not cost it; and the files in any case, so that an
+    # output that is full or closed does not cost them.
+    unprinted = None
+    try:
+        _print(text(results))
+    except OSError as error:
+        unprinted = error
+    written = write(results)
+    if unprinted is not None:
+        raise unprinted
+    _print(written)
     return status
 
 
-def _dry_run(experiment: "Experiment", source: "Source", args: argparse.Namespace) -> int:
-    """List the cells that are not finished, and how long they may take."""
+def _dry_run(
+    experiment: "Experiment", source: "Source", args: argparse.Namespace, client: Any
+) -> int:
+    """List the cells that are not finished, and how long they may take; refuse what a run does."""
     from srcnb.experiments import runner
     from srcnb.experiments.estimate import estimate
-    from srcnb.experiments.folder import Folder
 
-    cells = runner.cells_of(experiment, args.seeds)
-    jobs = runner.check_jobs(args.jobs)
-    folder = Folder(experiment, Path(args.out))
-    finished = folder.finished() if folder.manifest.exists() else []
-    to_do = [cell for cell in cells if not folder.file(cell).exists()]
-    seconds = estimate(experiment, to_do, source, finished)
-    for cell, s in zip(to_do, seconds, strict=True):
-        print(f"{s:8.1f} s  {cell}")
-    longest = max(seconds, default=0)
-    total = max(sum(seconds) / jobs, longest)
-    print(
-        f"{len(to_do)} of {len(cells)} cells are to be run: about {sum(seconds):.0f} s of one core,"
-        f" {total:.0f} s with --jobs {jobs}"
+    plan = runner.prepared(
+        experiment,
+        source,
+        args.seeds,
+        args.out,
+        args.resume,
+        args.jobs,
+        client,
+        args.save_networks,
     )
+    finished = runner.finished_cells(experiment, args.out)
+    seconds = estimate(experiment, plan.to_do, plan.source, finished)
+    lines = [f"{s:8.1f} s  {cell}" for cell, s in zip(plan.to_do, seconds, strict=True)]
+    longest = max(seconds, default=0)
+    total = max(sum(seconds) / plan.jobs, longest)
+    lines.append(
+        f"{len(plan.to_do)} of {len(plan.cells)} cells are to be run: about {sum(seconds):.0f} s of"
+        f" one core, {total:.0f} s with --jobs {plan.jobs}"
+    )
+    _print("\n".join(lines))
     return 0
 
 
@@ -312,59 +190,83 @@ def _client(address: str) -> Any:
         raise ValueError(f"scheduler must be a Dask scheduler, got {address!r}: {error}") from None
 
 
+def _print(text: str) -> None:
+    """Print at once; OSError that names stdout if that can't be, BrokenPipeError as it is."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        _discard_stdout()
+        raise
+    except OSError as error:
+        _discard_stdout()
+        raise OSError(f"stdout can't be written: {error.strerror}") from error
+
+
+def _discard_stdout() -> None:
+    """Point stdout nowhere, so that what is left in its buffer does not fail again at the end."""
+    with suppress(OSError, ValueError):  # ValueError: no real file
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, sys.stdout.fileno())
+        os.close(null)
+
+
+def _complain(text: str) -> None:
+    with suppress(OSError):
+        print(text, file=sys.stderr, flush=True)
+
+
+def open_streams() -> None:
+    """What would be printed to a closed stdout or stderr is lost, but not the program.
+
+    On the descriptors as well: processes that are started inherit these, and need them.
+    """
+    for name, descriptor in (("stdout", 1), ("stderr", 2)):
+        if getattr(sys, name) is not None:
+            continue
+        try:
+            os.fstat(descriptor)
+        except OSError:  # closed
+            null = os.open(os.devnull, os.O_RDWR)
+            if null == descriptor:
+                os.set_inheritable(null, True)
+            else:
+                os.dup2(null, descriptor, inheritable=True)
+                os.close(null)
+        stream = open(descriptor, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+        setattr(sys, name, stream)
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run the program; returns the exit status (2 for bad input)."""
-    for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:  # closed: what would be printed is lost, not the program
-            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
+    open_streams()
     for stream in (sys.stdout, sys.stderr):  # a terminal without ± must not lose the table
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
     args = build_parser().parse_args(argv)
     try:
-        return int(args.call(args))
+        return {"run": run_command, "experiment": experiment_command}[args.command](args)
     except KeyboardInterrupt:
-        print("\ninterrupted", file=sys.stderr)
+        _complain("\ninterrupted")
         return 130
     except BrokenPipeError:  # such as "| head": no reader is left
-        sys.stderr.close()
         return 1
+    except MemoryError as error:
+        _complain(
+            f"srcnb {args.command}: error: out of memory ({str(error) or 'no more to be had'});"
+            " take a smaller network, fewer jobs or less data"
+        )
+        return 2
     except (ValueError, TypeError, OSError, OverflowError) as error:
-        print(f"srcnb {args.command}: error: {_in_options(str(error), args)}", file=sys.stderr)
+        _complain(f"srcnb {args.command}: error: {_in_options(str(error), args)}")
         return 2
 
 
 def _in_options(message: str, args: argparse.Namespace) -> str:
     """An error of the library, with the option in place of the parameter that it begins with."""
     parameter = message.split(maxsplit=1)[0] if message else ""
-    option = {"features_file": "features"}.get(parameter, parameter)
+    option = {"features_file": "features", "every": "sleep_every", "client": "scheduler"}.get(
+        parameter, parameter
+    )
     if not hasattr(args, option):
         return message
     return f"--{option.replace('_', '-')}{message.removeprefix(parameter)}"
-
-
-def _seeds(text: str) -> int | range:
-    first, dash, last = text.partition("-")
-    try:
-        if dash and first:
-            seeds = range(int(first), int(last) + 1)
-            if not seeds:
-                raise ValueError
-            return seeds
-        return int(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(
-            f"must be a number, or a range such as 10-19, got {text!r}"
-        ) from None
-
-
-def _sleep_every(text: str) -> int:
-    if text == "end":
-        return 0
-    try:
-        k = int(text)
-    except ValueError:
-        k = 0
-    if k < 1:
-        raise argparse.ArgumentTypeError(f'must be a number from 1, or "end", got {text!r}')
-    return k

@@ -1,6 +1,7 @@
 """The one loop that trains and sleeps: a task is learnt, measured, and perhaps slept over."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -8,7 +9,11 @@ from numpy.random import Generator, SeedSequence, default_rng
 
 from srcnb.mlp import MLP
 from srcnb.protocol import Protocol, SleepState
+from srcnb.spiking.config import SleepConfig
+from srcnb.spiking.inputs import SleepInput
+from srcnb.spiking.simulate import SleepResult
 from srcnb.tasks import Task
+from srcnb.validation import RandomState
 
 
 class Checkpoint(NamedTuple):
@@ -24,6 +29,54 @@ class Checkpoint(NamedTuple):
     stage: int
     phase: str
     model: Any
+
+
+@dataclass(frozen=True, eq=False)
+class SleepRecord:
+    """What a sleep was done with: with it and the network before, it can be done again.
+
+    Attributes
+    ----------
+    random_state : SeedSequence
+    config : SleepConfig
+    engine : as in :func:`srcnb.sleep`
+    sleep_input : the run's own, which the next task changes
+    alone : whether the network after the sleep is what the sleep gave, with nothing done to it
+    """
+
+    random_state: SeedSequence
+    config: SleepConfig
+    engine: str
+    sleep_input: SleepInput
+    alone: bool
+
+
+class Slept(Checkpoint):
+    """A Checkpoint after a sleep; ``record`` says how it was done, None where no step was."""
+
+    record: SleepRecord | None = None
+
+
+class _State(SleepState):
+    """A SleepState that remembers its last sleep, whichever constants and numbers it had."""
+
+    last: tuple[SleepResult, RandomState, str] | None = None
+
+    def sleep(self, net: MLP, stage: int, random_state: RandomState, **options: Any) -> SleepResult:
+        result = super().sleep(net, stage, random_state, **options)
+        self.last = result, random_state, options.get("engine", "numba")
+        return result
+
+    def record(self, slept: MLP) -> SleepRecord | None:
+        """Of the last sleep, after which ``slept`` is measured; forgets it."""
+        if self.last is None:
+            return None
+        result, random_state, engine = self.last
+        self.last = None
+        if not isinstance(random_state, SeedSequence):
+            return None
+        alone = slept is result.net
+        return SleepRecord(random_state, result.config, engine, self.sleep_input, alone)
 
 
 Method: TypeAlias = Callable[[Sequence[Task], Protocol, int], Iterator[Checkpoint]]
@@ -70,7 +123,7 @@ def train_and_sleep(
     sleep: Sleep = sleep_as_scheduled,
     aside: bool = False,
 ) -> Iterator[Checkpoint]:
-    """Yield a checkpoint after each task and, with ``sleeps``, after each sleep.
+    """Yield a checkpoint after each task and, with ``sleeps``, a Slept after each sleep.
 
     The network starts and trains with the same random numbers for every method and whether it
     sleeps or not.
@@ -92,7 +145,7 @@ def train_and_sleep(
     if sleeps:
         protocol.check_sleeps()
     net = protocol.new_network(tasks, seed)
-    state = SleepState(protocol.schedule)
+    state = _State(protocol.schedule)
     learns = learner(default_rng(SeedSequence(seed, spawn_key=(0,))))
     for stage, task in enumerate(tasks, 1):
         learns.learn(net, task, protocol.training_at(stage))
@@ -102,7 +155,9 @@ def train_and_sleep(
         state.update(task)
         if protocol.schedule.is_due(stage, len(tasks)):
             slept = sleep(state, net, stage, SeedSequence([seed, stage]))
-            yield Checkpoint(stage, "sleep", learns.model(slept))
+            checkpoint = Slept(stage, "sleep", learns.model(slept))
+            checkpoint.record = state.record(slept)
+            yield checkpoint
             net = net if aside else slept
 
 
