@@ -14,9 +14,11 @@ from srcnb import sgd
 from srcnb.backprop import Gradients, backward, forward, losses
 from srcnb.io import PathLike, write_network
 from srcnb.validation import (
+    MAX_LENGTH,
     Array,
     ArrayLike,
     RandomState,
+    check_activations,
     check_array,
     check_bool,
     check_choice,
@@ -27,9 +29,11 @@ from srcnb.validation import (
     check_list,
     check_masks,
     check_memory,
+    check_methods,
     check_real,
     check_rng,
     check_targets,
+    check_vectors,
     check_weights,
     check_width,
 )
@@ -87,7 +91,8 @@ class MLP:
         random_state: RandomState = None,
     ) -> None:
         sizes = tuple(
-            check_int("layer_sizes", n, low=1) for n in check_list("layer_sizes", layer_sizes)
+            check_int("layer_sizes", n, 1, MAX_LENGTH)
+            for n in check_list("layer_sizes", layer_sizes)
         )
         if len(sizes) < 2:
             raise ValueError(f"layer_sizes must name inputs and outputs, got {layer_sizes!r}")
@@ -95,29 +100,27 @@ class MLP:
         self.output = check_choice("output", output, ("softmax", "relu"))
         self.inverted_dropout = check_bool("inverted_dropout", inverted_dropout)
         bias = check_bool("bias", bias)
-        self.l2 = check_real("l2", l2, 0)
-        self._rng = check_rng("random_state", random_state)
         dtype = check_dtype("dtype", dtype)
+        self.l2 = check_in_dtype("l2", check_real("l2", l2, 0), dtype)
+        self._rng = check_rng("random_state", random_state)
 
         n_weights = sum(n * m for n, m in zip(sizes[:-1], sizes[1:], strict=True))
         check_memory(f"layer_sizes {sizes}", n_weights * dtype.itemsize)
 
-        def uniform(bound: float, *shape: int) -> Array:
-            return self._rng.uniform(-bound, bound, shape).astype(dtype)
-
         if isinstance(init, str):
             check_choice("init", init, ("fan_in",))
         else:
-            check_in_dtype("init", check_real("init", init, 0), dtype)
+            # At most half of the largest number, as a draw from ±init needs twice init.
+            check_in_dtype("init", check_real("init", init, 0, np.finfo("f8").max / 2), dtype)
         bounds = [1 / np.sqrt(n) if init == "fan_in" else float(init) for n in sizes[:-1]]
         self.weights: list[Any] = [
-            uniform(bound, n_post, n_pre)
+            sgd.uniform(bound, (n_post, n_pre), dtype, self._rng)
             for bound, n_pre, n_post in zip(bounds, sizes[:-1], sizes[1:], strict=True)
         ]
         self.biases: list[Array] | None = None
         if bias:
             self.biases = [
-                uniform(bound if init == "fan_in" else 0.0, n)
+                sgd.uniform(bound if init == "fan_in" else 0.0, (n,), dtype, self._rng)
                 for bound, n in zip(bounds, sizes[1:], strict=True)
             ]
         self._velocity: list[Array] | None = None
@@ -138,20 +141,11 @@ class MLP:
         for taken in ("bias", "dtype", "init"):
             if taken in options:
                 raise TypeError(f"{taken} follows from the arrays, got {options[taken]!r}")
-        if biases is not None:
-            biases = [
-                check_array(f"biases[{i}]", b, 1)
-                for i, b in enumerate(check_list("biases", biases))
-            ]
-            if [len(b) for b in biases] != [len(w) for w in weights]:
-                raise ValueError(
-                    f"biases must have lengths {[len(w) for w in weights]},"
-                    f" got {[len(b) for b in biases]}"
-                )
         net = cls((weights[0].shape[1], len(weights[0])), dtype=weights[0].dtype, **options)
         net.weights = [w.copy() for w in weights]
         if biases is not None:
-            net.biases = [b.astype(net.dtype) for b in biases]
+            vectors = check_vectors("biases", biases, [len(w) for w in weights], net.dtype)
+            net.biases = [b.copy() for b in vectors]
         return net
 
     @property
@@ -223,7 +217,7 @@ class MLP:
         ``X`` is array-like of shape (n, n_0); returns a list of (n, n_l) arrays. Without inverted
         dropout hidden activations are scaled by (1 - dropout), as in the paper.
         """
-        return self._forward(self._check_X(X), self._test_scales())[0][1:]
+        return self._answer(self._check_X(X))[0]
 
     def predict(self, X: ArrayLike) -> Array:
         """The class with the largest output for each row of ``X`` (n, n_0): (n,) int64."""
@@ -257,8 +251,7 @@ class MLP:
         X = self._check_X(X)
         for start in range(0, len(X), batch_rows):
             rows = slice(start, start + batch_rows)
-            a, z = self._forward(X[rows], self._test_scales())
-            yield rows, a[1:], z
+            yield rows, *self._answer(X[rows])
 
     def loss(self, X: ArrayLike, y: ArrayLike, masks: Any = None) -> float:
         """The mean over a batch of the loss that ``gradients`` differentiates, L2 term included.
@@ -271,6 +264,13 @@ class MLP:
         per_sample = losses(a[-1], z, y, self.output)
         penalty = sum(0.5 * self.l2 * (w**2).sum() for w in self.weights)
         return float(per_sample.mean() + penalty)
+
+    def _answer(self, X: Array) -> tuple[list[Array], Array]:
+        """(activations, logits) at test time, all of them finite."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            a, z = self._forward(X, self._test_scales())
+        check_activations([*a[1:-1], z])
+        return a[1:], z
 
     def _test_scales(self) -> list[Any] | None:
         """What the hidden layers are multiplied by at test time."""
@@ -373,8 +373,12 @@ class MLP:
         OverflowError
             If the training diverges to weights that are not finite.
         """
+        # Beside the parameters their velocity and, in case they diverge, what both were before.
+        needed = (3 + bool(self._velocity)) * sum(p.nbytes for p in self._parameters())
+        check_memory(f"training layer_sizes {self.layer_sizes}", needed)
         check_weights("weights", self.weights)
         X, y, _ = self._check_batch(X, y, None)
+        check_methods("regularizer", regularizer, ("pull", "moved"))
         check_bool("reset_momentum", reset_momentum)
         epochs = check_int("epochs", epochs)
         batch_size = check_int("batch_size", batch_size, low=1)

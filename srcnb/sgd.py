@@ -1,7 +1,9 @@
-"""Minibatch SGD with momentum, on arrays: what MLP.fit does with each batch's gradients."""
+"""Minibatch SGD with momentum, on arrays: the weights that it starts from, and what MLP.fit does
+with each batch's gradients."""
 
 from collections.abc import Iterator
-from typing import Protocol
+from math import prod
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -86,6 +88,26 @@ class Update:
     def _block_rows(self, W: Array) -> int:
         """Rows of W that are updated at once: all of them, unless W is too large for the cache."""
         return int(min(len(W), max(1, self.block_elements // W.shape[1])))
+
+
+def uniform(
+    bound: float,
+    shape: tuple[int, ...],
+    dtype: np.dtype[Any],
+    rng: np.random.Generator,
+    block_elements: int = BLOCK_ELEMENTS,
+) -> Array:
+    """Uniform draws from ±bound in an array (n, …).
+
+    They are float64 first, ``block_elements`` at a time: all at once they would need more memory
+    than the array itself.
+    """
+    array = np.empty(shape, dtype)
+    step = max(1, block_elements // prod(shape[1:]))
+    for start in range(0, len(array), step):
+        rows = array[start : start + step]
+        rows[:] = rng.uniform(-bound, bound, rows.shape)
+    return array
 
 
 def batches(n: int, epochs: int, batch_size: int, rng: np.random.Generator) -> Iterator[Array]:

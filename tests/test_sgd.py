@@ -1,5 +1,7 @@
 """The update of the weights, in blocks of rows and with a regularizer; the batches."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -49,3 +51,20 @@ def test_batches_visit_each_sample_once_an_epoch_in_another_order():
     first, second = np.concatenate(batches[:3]), np.concatenate(batches[3:])
     assert sorted(first) == sorted(second) == list(range(10))
     assert first.tolist() != second.tolist()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("shape", [(7, 5), (7,), (1, 30)])
+@pytest.mark.parametrize("block_elements", [1, 5, 12, 1 << 21])
+def test_uniform_draws_do_not_depend_on_blocks(dtype, shape, block_elements):
+    at_once = np.random.default_rng(0).uniform(-0.3, 0.3, shape).astype(dtype)
+    drawn = sgd.uniform(0.3, shape, np.dtype(dtype), np.random.default_rng(0), block_elements)
+    assert drawn.dtype == dtype and drawn.tobytes() == at_once.tobytes()
+
+
+def test_uniform_draws_need_little_more_memory_than_their_result():
+    tracemalloc.start()
+    drawn = sgd.uniform(1, (1000, 500), np.dtype("f4"), np.random.default_rng(0), 10_000)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1.2 * drawn.nbytes

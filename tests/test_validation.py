@@ -53,12 +53,12 @@ from srcnb import validation as v
         (
             lambda: v.check_in_dtype("inc", 1e-60, np.dtype("f4")),
             ValueError,
-            "^inc becomes 0 in float32, got 1e-60$",
+            "^inc is too small for float32, got 1e-60$",
         ),
         (
             lambda: v.check_in_dtype("inc", 1e60, np.dtype("f4")),
             ValueError,
-            "^inc is too large in float32, got 1e\\+60$",
+            "^inc is too large for float32, got 1e\\+60$",
         ),
         (lambda: v.check_bool("b", 1), TypeError, "^b must be True or False, got 1$"),
         (
