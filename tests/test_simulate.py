@@ -148,13 +148,13 @@ def test_iterables_of_blocks():
     intensities = np.random.default_rng(0).random((600, 20))
     net, config = small_net(), small_config()
     whole = srcnb.sleep(net, intensities, config, random_state=1)
-    for blocks in (
-        [intensities[:1], intensities[1:400], intensities[400:]],
-        [intensities[:599], np.vstack([intensities[599:], intensities])],  # more than is needed
-    ):
-        for form in (iter, list, tuple):
-            slept = srcnb.sleep(net, form(blocks), config, random_state=1)
-            np.testing.assert_array_equal(slept.weights[0], whole.weights[0])
+    blocks = [intensities[:1], intensities[1:400], intensities[400:]]
+    longer = [intensities[:599], np.vstack([intensities[599:], intensities])]
+    for given in (iter(blocks), blocks, tuple(blocks), iter(longer)):
+        slept = srcnb.sleep(net, given, config, random_state=1)
+        np.testing.assert_array_equal(slept.weights[0], whole.weights[0])
+    with pytest.raises(ValueError, match="n_steps = 600 rows, got 1200"):
+        srcnb.sleep(net, longer, config)
     with pytest.raises(ValueError, match="n_steps = 600 steps, got only 300"):
         srcnb.sleep(net, iter([intensities[:300]]), config)
 

@@ -16,14 +16,15 @@ from srcnb.validation import (
     Array,
     ArrayLike,
     RandomState,
-    check_array,
     check_bool,
     check_choice,
     check_instance,
     check_int,
-    check_list,
+    check_memory,
     check_rng,
+    check_vectors,
     check_weights,
+    check_zero_one,
 )
 
 ENGINES = {"numba": "srcnb.spiking.kernel", "reference": "srcnb.spiking.reference"}
@@ -104,21 +105,21 @@ class Simulation:
         if membranes is None:
             membranes = [np.zeros(n, weights[0].dtype) for n in sizes]
         else:
-            membranes = [
-                check_array(f"membranes[{i}]", v, 1, weights[0].dtype)
-                for i, v in enumerate(check_list("membranes", membranes))
-            ]
-            if [len(v) for v in membranes] != sizes:
-                raise ValueError(
-                    f"membranes must have lengths {sizes}, got {[len(v) for v in membranes]}"
-                )
+            membranes = check_vectors("membranes", membranes, sizes, weights[0].dtype)
         self.config = config
         self.weights = [w.copy() for w in weights]
         self.membranes = [v.copy() for v in membranes]
         self.n_inputs = weights[0].shape[1]
         self.spike_counts = [np.zeros(n, dtype=np.int64) for n in (self.n_inputs, *sizes)]
         self.block_steps = check_int("block_steps", block_steps, low=1)
+        steps = min(self.block_steps, config.n_steps)
+        # Spikes of all layers, and 4 bytes for the number that each spike of the input is drawn by.
+        n_neurons = self.n_inputs + sum(sizes)
+        check_memory(f"block_steps = {steps}", steps * (n_neurons + 4 * self.n_inputs))
+        if record:  # all blocks, and in the end all of them put together
+            check_memory(f"record with {config.n_steps} steps", 2 * config.n_steps * n_neurons)
         self._recorded: list[list[Array]] | None = [] if record else None
+
         self._run_block = import_module(ENGINES[engine]).run_block
         self._n_blocks = 0
 
@@ -169,16 +170,10 @@ def _add_counts(counts: Array, spikes: Array) -> None:
 
 def check_spikes(name: str, spikes: Any, width: int) -> Array:
     """Return ``spikes`` as bool (n, width); ValueError for other widths or values than 0/1."""
-    spikes = np.asarray(spikes)
-    if spikes.ndim != 2 or spikes.shape[1] != width:
-        raise ValueError(f"{name} must have shape (n_steps, {width}), got {spikes.shape}")
-    if spikes.dtype != bool:
-        if spikes.dtype.kind not in "iuf":
-            raise TypeError(f"{name} must be bool or 0/1, got dtype {spikes.dtype}")
-        bad = (spikes != 0) & (spikes != 1)
-        if bad.any():
-            raise ValueError(f"{name} must be 0 or 1, got {spikes[bad][0]}")
-    return np.asarray(spikes.astype(bool, copy=False))
+    checked = check_zero_one(name, spikes)
+    if checked.ndim != 2 or checked.shape[1] != width:
+        raise ValueError(f"{name} must have shape (n_steps, {width}), got {checked.shape}")
+    return checked
 
 
 def simulate(
@@ -252,7 +247,9 @@ def sleep(
     net : MLP
         Left unchanged. Its biases, if any, take no part in the sleep.
     sleep_input : intensities in [0, 1]: array-like of shape (n_0,) or (n_steps, n_0); or an object
-        with ``draw(n_steps, rng)`` (see spiking/inputs.py); or an iterable of (any, n_0) blocks
+        with ``draw(n_steps, rng)`` (see spiking/inputs.py); or an iterable of (any, n_0) blocks.
+        Those of a list or tuple must have n_steps rows in sum. A generator may go on: what comes
+        after n_steps is not used
     config : SleepConfig
     random_state : None, int, SeedSequence or Generator
     engine : "numba" | "reference"
