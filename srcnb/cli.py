@@ -1,7 +1,6 @@
 """The program ``srcnb``."""
 
 import argparse
-import os
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -9,115 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from srcnb import cli_options as options
-from srcnb import cli_tune
-from srcnb._version import __version__
+from srcnb.cli_tune import tune_command
+from srcnb.parser import build_parser
+from srcnb.streams import complain, open_streams, say
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from srcnb.experiments.cells import Experiment, Source
-
-EPILOG = """\
-examples:
-  srcnb run                              five seeds on digits; no download, under a minute
-  srcnb run --dataset mnist --preset paper
-                                         the paper's own protocol (a few minutes)
-  srcnb run --methods src --sleep-every 5
-                                         one sleep only, after five tasks
-"""
-
-
-def build_parser() -> argparse.ArgumentParser:
-    """The argument parser of the program."""
-    # Not imported at the top, so that --help and --version answer at once.
-    from srcnb.methods import METHODS
-
-    parser = argparse.ArgumentParser(
-        prog="srcnb",
-        description="Sleep replay consolidation: a network that learns, sleeps and remembers.",
-    )
-    parser.add_argument("--version", action="version", version=f"srcnb {__version__}")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    run = commands.add_parser(
-        "run",
-        help="learn a data set's classes two at a time, with and without sleep, and compare",
-        description=(
-            "Learn a data set in five tasks of two classes each, one after the other, and measure"
-            " what is remembered: without sleep (sequential), with sleep after each task (src),"
-            " and when everything is learnt at once (parallel). Prints a table of mean ± sd over"
-            " the seeds, and writes results.csv (one row per measurement) and results.png."
-        ),
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    options.add_case(run)
-    run.add_argument(
-        "--methods",
-        nargs="+",
-        choices=METHODS,
-        default=["sequential", "src", "parallel"],
-        metavar="METHOD",
-        help=f"which to compare (default: sequential src parallel; there are {', '.join(METHODS)})",
-    )
-    run.add_argument(
-        "--sleep-every",
-        type=_sleep_every,
-        default=1,
-        metavar="K",
-        help='sleep after every K-th task, or "end": only after the last (default: 1)',
-    )
-    _add_runner_options(run, "5")
-    run.set_defaults(call=run_command)
-    _add_experiment_parser(commands)
-    cli_tune.add_parser(commands)
-    return parser
-
-
-def _add_runner_options(parser: argparse.ArgumentParser, seeds: str) -> None:
-    """The options that both commands have: what is run, where, and on how many cores."""
-    options.add_job(
-        parser,
-        seeds=seeds,
-        out=".",
-        resume="more seeds and conditions",
-        jobs="; the results are the same for any number",
-    )
-    parser.add_argument(
-        "--scheduler",
-        metavar="ADDRESS",
-        help="run on a Dask cluster, such as tcp://host:8786 (pip install 'srcnb[dask]')",
-    )
-    parser.add_argument(
-        "--dry-run", action="store_true", help="list what would be run, and how long it may take"
-    )
-    parser.add_argument(
-        "--save-networks",
-        action="store_true",
-        help="keep the network before and after each sleep as .npz files",
-    )
-
-
-def _add_experiment_parser(commands: Any) -> None:
-    experiment = commands.add_parser(
-        "experiment",
-        help="repeat a published experiment; without a name, list them",
-        description=(
-            "Run an experiment with several seeds. Each finished cell, a condition with a seed, is"
-            " written at once to a file of its own in NAME.cells; at the end NAME.csv (one row per"
-            " measurement) and the table, NAME.md, are made from these files."
-        ),
-    )
-    experiment.add_argument("name", nargs="?", metavar="NAME", help="default: list the names")
-    experiment.add_argument(
-        "--dataset", metavar="SET", help="another data set, for experiments that have several"
-    )
-    experiment.add_argument(
-        "--features",
-        metavar="FILE",
-        help="a .npz file with train_x, train_y, test_x, test_y, for cifar10 and cub200",
-    )
-    _add_runner_options(experiment, "the experiment's")
-    experiment.set_defaults(call=experiment_command)
 
 
 def experiment_command(args: argparse.Namespace) -> int:
@@ -126,8 +24,8 @@ def experiment_command(args: argparse.Namespace) -> int:
     from srcnb.experiments.cells import Source
 
     if args.name is None:
-        for experiment in EXPERIMENTS.values():
-            print(f"{experiment.name:16} {experiment.summary} ({experiment.seeds} seeds)")
+        experiments = EXPERIMENTS.values()
+        say("\n".join(f"{e.name:16} {e.summary} ({e.seeds} seeds)" for e in experiments))
         return 0
     if args.name not in EXPERIMENTS:
         raise ValueError(f"NAME must be one of {', '.join(EXPERIMENTS)}; got {args.name!r}")
@@ -138,14 +36,18 @@ def experiment_command(args: argparse.Namespace) -> int:
         experiment = experiment.on(args.dataset)
     source = Source(args.data_dir, args.features)
 
-    def report(results: "pd.DataFrame") -> None:
-        print(f"{experiment.name}: mean ± sd over seeds, in percent\n")
-        print(tables.to_markdown(experiment.table(results)))
-        print(f"{runner.total_seconds(experiment, results):.0f} s of one core in all", flush=True)
-        for path in runner.export(experiment, results, args.out):
-            print(f"wrote {path}")
+    def text(results: "pd.DataFrame") -> str:
+        return (
+            f"{experiment.name}: mean ± sd over seeds, in percent\n\n"
+            f"{tables.to_markdown(experiment.table(results))}\n"
+            f"{runner.total_seconds(experiment, results):.0f} s of one core in all"
+        )
 
-    return _run(experiment, source, args, report)
+    def write(results: "pd.DataFrame") -> str:
+        csv, table = runner.export(experiment, results, args.out)
+        return f"wrote {csv}\nwrote {table}"
+
+    return _run(experiment, source, args, text, write)
 
 
 def run_command(args: argparse.Namespace) -> int:
@@ -158,40 +60,47 @@ def run_command(args: argparse.Namespace) -> int:
     protocol = replace(protocol, schedule=replace(protocol.schedule, every=args.sleep_every))
     experiment = comparison(args.methods, protocol, options.data_of(args), args.classes_per_task)
 
-    def report(results: "pd.DataFrame") -> None:
+    def title(results: "pd.DataFrame") -> str:
         n_tasks = results["stage"].max()
-        title = f"{Path(args.dataset).stem}, {protocol.name} protocol, {n_tasks} tasks"
-        print(f"{title}: mean ± sd over seeds, in percent\n")
-        print(metrics.format_summary(metrics.summary(results)).to_string())
-        print("\naccuracy over all classes after each stage (mean over seeds)\n")
+        return f"{Path(args.dataset).stem}, {protocol.name} protocol, {n_tasks} tasks"
+
+    def text(results: "pd.DataFrame") -> str:
         stages = metrics.stage_table(results)
-        print(stages.to_string(float_format="{:.1f}".format, na_rep="–"), flush=True)
-        # After the table, which is to be printed even if the disk is full.
+        return (
+            f"{title(results)}: mean ± sd over seeds, in percent\n\n"
+            f"{metrics.format_summary(metrics.summary(results)).to_string()}\n\n"
+            "accuracy over all classes after each stage (mean over seeds)\n\n"
+            f"{stages.to_string(float_format='{:.1f}'.format, na_rep='–')}"
+        )
+
+    def write(results: "pd.DataFrame") -> str:
         out = Path(args.out)
         with io.replacing(out / "results.csv") as temporary:
             results.drop(columns="seconds").to_csv(temporary, index=False)
-        plotting.plot_results(results, out / "results.png", title)
-        print(f"\nwrote {out / 'results.csv'} and {out / 'results.png'}")
+        plotting.plot_results(results, out / "results.png", title(results))
+        return f"\nwrote {out / 'results.csv'} and {out / 'results.png'}"
 
-    return _run(experiment, Source(args.data_dir), args, report)
+    return _run(experiment, Source(args.data_dir), args, text, write)
 
 
 def _run(
     experiment: "Experiment",
     source: "Source",
     args: argparse.Namespace,
-    report: "Callable[[pd.DataFrame], None]",
+    text: "Callable[[pd.DataFrame], str]",
+    write: "Callable[[pd.DataFrame], str]",
 ) -> int:
-    """Run cells, and report what is finished, also where the user interrupts or some fail."""
+    """Run cells, and report what is finished, also where the user interrupts or some fail.
+
+    ``text`` says what is printed of the results, ``write`` writes files and says which.
+    """
     from srcnb.experiments import runner
 
-    if args.dry_run:
-        return _dry_run(experiment, source, args)
-    client = None
-    if args.scheduler is not None:
-        client = _client(args.scheduler)
+    client = None if args.scheduler is None else _client(args.scheduler)
     status = 0
     try:
+        if args.dry_run:
+            return _dry_run(experiment, source, args, client)
         results = runner.run_cells(
             experiment,
             source,
@@ -203,41 +112,59 @@ def _run(
             save_networks=args.save_networks,
         )
     except KeyboardInterrupt:
-        print("\ninterrupted; --resume goes on with what is finished", file=sys.stderr)
+        complain("\ninterrupted; --resume goes on with what is finished")
         status = 130
     except runner.CellsFailed as error:
-        print(f"srcnb {args.command}: error: {error}", file=sys.stderr)
+        complain(f"srcnb {args.command}: error: {error}")
         status = 2
     finally:
         if client is not None:
             client.close()
     if status:
         results = runner.finished_results(experiment, args.out)
-    if len(results):
-        report(results)
+    if not len(results):
+        return status
+    # The table first, so that a full disk does not cost it; and the files in any case, so that an
+    # output that is full or closed does not cost them.
+    unprinted = None
+    try:
+        say(text(results))
+    except OSError as error:
+        unprinted = error
+    written = write(results)
+    if unprinted is not None:
+        raise unprinted
+    say(written)
     return status
 
 
-def _dry_run(experiment: "Experiment", source: "Source", args: argparse.Namespace) -> int:
-    """List the cells that are not finished, and how long they may take."""
+def _dry_run(
+    experiment: "Experiment", source: "Source", args: argparse.Namespace, client: Any
+) -> int:
+    """List the cells that are not finished, and how long they may take; refuse what a run does."""
     from srcnb.experiments import runner
     from srcnb.experiments.estimate import estimate
-    from srcnb.experiments.folder import Folder
 
-    cells = runner.cells_of(experiment, args.seeds)
-    jobs = runner.check_jobs(args.jobs)
-    folder = Folder(experiment, Path(args.out))
-    finished = folder.finished() if folder.manifest.exists() else []
-    to_do = [cell for cell in cells if not folder.file(cell).exists()]
-    seconds = estimate(experiment, to_do, source, finished)
-    for cell, s in zip(to_do, seconds, strict=True):
-        print(f"{s:8.1f} s  {cell}")
-    longest = max(seconds, default=0)
-    total = max(sum(seconds) / jobs, longest)
-    print(
-        f"{len(to_do)} of {len(cells)} cells are to be run: about {sum(seconds):.0f} s of one core,"
-        f" {total:.0f} s with --jobs {jobs}"
+    plan = runner.prepared(
+        experiment,
+        source,
+        args.seeds,
+        args.out,
+        args.resume,
+        args.jobs,
+        client,
+        args.save_networks,
     )
+    finished = runner.finished_cells(experiment, args.out)
+    seconds = estimate(experiment, plan.to_do, plan.source, finished)
+    lines = [f"{s:8.1f} s  {cell}" for cell, s in zip(plan.to_do, seconds, strict=True)]
+    longest = max(seconds, default=0)
+    total = max(sum(seconds) / plan.jobs, longest)
+    lines.append(
+        f"{len(plan.to_do)} of {len(plan.cells)} cells are to be run: about {sum(seconds):.0f} s of"
+        f" one core, {total:.0f} s with --jobs {plan.jobs}"
+    )
+    say("\n".join(lines))
     return 0
 
 
@@ -252,44 +179,47 @@ def _client(address: str) -> Any:
         raise ValueError(f"scheduler must be a Dask scheduler, got {address!r}: {error}") from None
 
 
+COMMANDS = {"run": run_command, "experiment": experiment_command, "tune": tune_command}
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run the program; returns the exit status (2 for bad input)."""
-    for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:  # closed: what would be printed is lost, not the program
-            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
+    open_streams()
     for stream in (sys.stdout, sys.stderr):  # a terminal without ± must not lose the table
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
     args = build_parser().parse_args(argv)
     try:
-        return int(args.call(args))
+        return COMMANDS[args.command](args)
     except KeyboardInterrupt:
-        print("\ninterrupted", file=sys.stderr)
+        complain("\ninterrupted")
         return 130
     except BrokenPipeError:  # such as "| head": no reader is left
-        sys.stderr.close()
         return 1
-    except (ValueError, TypeError, OSError, OverflowError) as error:
-        print(f"srcnb {args.command}: error: {_in_options(str(error), args)}", file=sys.stderr)
+    except MemoryError as error:
+        complain(
+            f"srcnb {args.command}: error: out of memory ({str(error) or 'no more to be had'});"
+            " take a smaller network, fewer jobs or less data"
+        )
         return 2
+    except (ValueError, TypeError, OSError, OverflowError) as error:
+        complain(f"srcnb {args.command}: error: {_in_options(str(error), args)}")
+        return 2
+
+
+# The options that have other names than the parameters they stand for.
+OPTIONS = {
+    "features_file": "features",
+    "every": "sleep_every",
+    "client": "scheduler",
+    "n_trials": "trials",
+}
 
 
 def _in_options(message: str, args: argparse.Namespace) -> str:
     """An error of the library, with the option in place of the parameter that it begins with."""
     parameter = message.split(maxsplit=1)[0] if message else ""
-    option = {"features_file": "features", "n_trials": "trials"}.get(parameter, parameter)
+    option = OPTIONS.get(parameter, parameter)
     if not hasattr(args, option):
         return message
     return f"--{option.replace('_', '-')}{message.removeprefix(parameter)}"
-
-
-def _sleep_every(text: str) -> int:
-    if text == "end":
-        return 0
-    try:
-        k = int(text)
-    except ValueError:
-        k = 0
-    if k < 1:
-        raise argparse.ArgumentTypeError(f'must be a number from 1, or "end", got {text!r}')
-    return k

@@ -1,6 +1,7 @@
 """Options that commands of the program ``srcnb`` have in common, and what they stand for."""
 
 import argparse
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -81,7 +82,8 @@ def add_job(
         type=int,
         default=-1,
         metavar="N",
-        help=f"processes, of one thread each{jobs} (default: -1, as many as there are cores)",
+        help=f"processes, of one thread each{jobs} (default: -1, as many as there are cores that it"
+        " may use)",
     )
 
 
@@ -92,7 +94,7 @@ def data_of(args: argparse.Namespace) -> "Callable[[Source], Sequence[Dataset]]"
     from srcnb.validation import check_choice
 
     if Path(args.dataset).suffix in (".npz", ".csv"):
-        return partial(load_own, args.dataset, args.target)
+        return partial(load_own, os.path.abspath(args.dataset), args.target)
     if args.target is not None:
         raise ValueError(f"target is for a .csv file only, got {args.target!r}")
     return partial(load_set, check_choice("dataset", args.dataset, NAMES))

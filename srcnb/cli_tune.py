@@ -1,12 +1,12 @@
 """``srcnb tune``: search for the sleep of the user's own case."""
 
 import argparse
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from srcnb import cli_options as options
+from srcnb.streams import complain, say
 
 DESCRIPTION = """\
 Search for the sleep of a data set and a network, by Optuna, on a part of the training set that is
@@ -22,6 +22,7 @@ def add_parser(commands: Any) -> None:
         "tune",
         help="search for the sleep of your own data and network",
         description=DESCRIPTION,
+        allow_abbrev=False,
     )
     options.add_case(parser)
     parser.add_argument(
@@ -46,7 +47,6 @@ def add_parser(commands: Any) -> None:
         resume="more trials",
         jobs="; with more than one, two searches may differ",
     )
-    parser.set_defaults(call=tune_command)
 
 
 def tune_command(args: argparse.Namespace) -> int:
@@ -76,18 +76,20 @@ def tune_command(args: argparse.Namespace) -> int:
             out=out,
         )
     except (ImportError, RuntimeError) as error:
-        print(f"srcnb tune: error: {error}", file=sys.stderr)
+        complain(f"srcnb tune: error: {error}")
         return 2
     except KeyboardInterrupt:
-        print("\ninterrupted; --resume goes on with what is finished", file=sys.stderr)
+        complain("\ninterrupted; --resume goes on with what is finished")
         return 130
     best = result.trials.sort_values("fresh", ascending=False)[: args.finalists]
     columns = ["trial", "accuracy", "fresh", "fresh_sd"]
-    print(f"{data.name}: accuracy on held-out training data, in percent; the best trials\n")
-    print(best[columns].to_string(index=False, float_format="{:.1f}".format))
     matters = ", ".join(f"{name} {share:.0%}" for name, share in result.importances.items())
-    print(f"\nwhat mattered: {matters or 'too few trials to say'}")
+    say(
+        f"{data.name}: accuracy on held-out training data, in percent; the best trials\n\n"
+        f"{best[columns].to_string(index=False, float_format='{:.1f}'.format)}\n\n"
+        f"what mattered: {matters or 'too few trials to say'}"
+    )
     for name in (PRESET, TRIALS, PICTURE):
-        print(f"wrote {out / name}")
-    print(f"srcnb run --dataset {args.dataset} --preset {out / PRESET}")
+        say(f"wrote {out / name}")
+    say(f"srcnb run --dataset {args.dataset} --preset {out / PRESET}")
     return 0

@@ -1,11 +1,13 @@
 """Initial weights and biases of a multi-layer perceptron: uniform around 0."""
 
 from collections.abc import Sequence
+from math import prod
 from typing import Any
 
 import numpy as np
 
 from srcnb.validation import (
+    MAX_LENGTH,
     Array,
     check_choice,
     check_in_dtype,
@@ -15,10 +17,13 @@ from srcnb.validation import (
     check_real,
 )
 
+# Draws that are made at once.
+BLOCK_ELEMENTS = 1 << 21
+
 
 def check_layer_sizes(name: str, layer_sizes: Any, dtype: np.dtype[Any]) -> tuple[int, ...]:
     """Return n_0 … n_L as ints; ValueError if the weights, of ``dtype``, do not fit in memory."""
-    sizes = tuple(check_int(name, n, low=1) for n in check_list(name, layer_sizes))
+    sizes = tuple(check_int(name, n, 1, MAX_LENGTH) for n in check_list(name, layer_sizes))
     if len(sizes) < 2:
         raise ValueError(f"{name} must name inputs and outputs, got {layer_sizes!r}")
     n_weights = sum(n * m for n, m in zip(sizes[:-1], sizes[1:], strict=True))
@@ -41,7 +46,8 @@ def initial_layers(
     if isinstance(init, str):
         check_choice("init", init, ("fan_in",))
     else:
-        check_in_dtype("init", check_real("init", init, 0), dtype)
+        # At most half of the largest number, as a draw from ±init needs twice init.
+        check_in_dtype("init", check_real("init", init, 0, np.finfo("f8").max / 2), dtype)
     bounds = [1 / np.sqrt(n) if init == "fan_in" else float(init) for n in sizes[:-1]]
     weights = [
         uniform(rng, bound, (n_post, n_pre), dtype)
@@ -56,7 +62,20 @@ def initial_layers(
 
 
 def uniform(
-    rng: np.random.Generator, bound: float, shape: tuple[int, ...], dtype: np.dtype[Any]
+    rng: np.random.Generator,
+    bound: float,
+    shape: tuple[int, ...],
+    dtype: np.dtype[Any],
+    block_elements: int = BLOCK_ELEMENTS,
 ) -> Array:
-    """An array of ``shape``, uniform in ±``bound``."""
-    return rng.uniform(-bound, bound, shape).astype(dtype)
+    """An array of ``shape`` (n, …), uniform in ±``bound``.
+
+    Draws are float64 first, ``block_elements`` at a time: all at once they would need more memory
+    than the array itself.
+    """
+    array = np.empty(shape, dtype)
+    step = max(1, block_elements // prod(shape[1:]))
+    for start in range(0, len(array), step):
+        rows = array[start : start + step]
+        rows[:] = rng.uniform(-bound, bound, rows.shape)
+    return array

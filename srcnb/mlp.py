@@ -18,17 +18,21 @@ from srcnb.validation import (
     Array,
     ArrayLike,
     RandomState,
-    check_biases,
+    check_activations,
     check_bool,
     check_choice,
     check_dtype,
+    check_in_dtype,
     check_inputs,
     check_int,
     check_labels_or_targets,
     check_masks,
+    check_memory,
+    check_methods,
     check_real,
     check_rng,
     check_samples,
+    check_vectors,
     check_weights,
 )
 
@@ -92,7 +96,7 @@ class MLP:
         self.output = check_choice("output", output, ("softmax", "relu"))
         self.inverted_dropout = check_bool("inverted_dropout", inverted_dropout)
         bias = check_bool("bias", bias)
-        self.l2 = check_real("l2", l2, 0)
+        self.l2 = check_in_dtype("l2", check_real("l2", l2, 0), dtype)
         self._rng = check_rng("random_state", random_state)
         self.weights, self.biases = initial_layers(sizes, bias, init, dtype, self._rng)
         self._velocity: list[Array] | None = None
@@ -113,11 +117,11 @@ class MLP:
         for taken in ("bias", "dtype", "init"):
             if taken in options:
                 raise TypeError(f"{taken} follows from the arrays, got {options[taken]!r}")
-        biases = check_biases("biases", biases, [len(w) for w in weights])
         net = cls((weights[0].shape[1], len(weights[0])), dtype=weights[0].dtype, **options)
         net.weights = [w.copy() for w in weights]
         if biases is not None:
-            net.biases = [b.astype(net.dtype) for b in biases]
+            vectors = check_vectors("biases", biases, [len(w) for w in weights], net.dtype)
+            net.biases = [b.copy() for b in vectors]
         return net
 
     @property
@@ -194,7 +198,7 @@ class MLP:
         ``X`` is array-like of shape (n, n_0); returns a list of (n, n_l) arrays. Without inverted
         dropout hidden activations are scaled by (1 - dropout), as in the paper.
         """
-        return self._forward(self._check_X(X), self._test_scales())[0][1:]
+        return self._answer(self._check_X(X))[0]
 
     def predict(self, X: ArrayLike) -> Array:
         """The class with the largest output for each row of ``X`` (n, n_0): (n,) int64."""
@@ -233,8 +237,7 @@ class MLP:
     ) -> Iterator[tuple[slice, list[Array], Array]]:
         for start in range(0, len(X), batch_rows):
             rows = slice(start, start + batch_rows)
-            a, z = self._forward(X[rows], self._test_scales())
-            yield rows, a[1:], z
+            yield rows, *self._answer(X[rows])
 
     def loss(self, X: ArrayLike, y: ArrayLike, masks: Any = None) -> float:
         """The mean over a batch of the loss that ``gradients`` differentiates, L2 term included.
@@ -247,6 +250,13 @@ class MLP:
         per_sample = losses(a[-1], z, y, self.output)
         penalty = sum(0.5 * self.l2 * (w**2).sum() for w in self.weights)
         return float(per_sample.mean() + penalty)
+
+    def _answer(self, X: Array) -> tuple[list[Array], Array]:
+        """(activations, logits) at test time, all of them finite."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            a, z = self._forward(X, self._test_scales())
+        check_activations([*a[1:-1], z])
+        return a[1:], z
 
     def _test_scales(self) -> list[Any] | None:
         """What the hidden layers are multiplied by at test time."""
@@ -335,8 +345,12 @@ class MLP:
         OverflowError
             If the training diverges to weights that are not finite.
         """
+        # Beside the parameters their velocity and, in case they diverge, what both were before.
+        needed = (3 + bool(self._velocity)) * sum(p.nbytes for p in self._parameters())
+        check_memory(f"training layer_sizes {self.layer_sizes}", needed)
         check_weights("weights", self.weights)
         X, y, _ = self._check_batch(X, y, None)
+        check_methods("regularizer", regularizer, ("pull", "moved"))
         check_bool("reset_momentum", reset_momentum)
         epochs = check_int("epochs", epochs)
         batch_size = check_int("batch_size", batch_size, low=1)

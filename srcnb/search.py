@@ -119,7 +119,8 @@ def search(
         import optuna
     except ImportError as error:
         raise ImportError("search needs Optuna: pip install 'srcnb[tune]'") from error
-    from srcnb.experiments.runner import check_jobs, check_seeds
+    from srcnb.experiments.runner import check_seeds
+    from srcnb.experiments.workers import check_jobs
     from srcnb.search_trials import Job, forget
 
     check_instance("data", data, Dataset, "a Dataset")
@@ -279,7 +280,7 @@ def _outcomes(
     from joblib import Parallel, delayed, parallel_config
     from joblib.externals.loky.process_executor import TerminatedWorkerError
 
-    from srcnb.experiments.runner import compile_kernel
+    from srcnb.experiments.workers import compile_kernel
 
     compile_kernel()  # once, not in every process
     with parallel_config("loky", n_jobs=jobs, inner_max_num_threads=1, idle_worker_timeout=30):

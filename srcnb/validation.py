@@ -7,22 +7,28 @@ from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
+from numpy.ma import MaskedArray  # here, as np.ma would be imported at its first use
 
 Array: TypeAlias = npt.NDArray[Any]
 ArrayLike: TypeAlias = npt.ArrayLike
 RandomState: TypeAlias = int | np.random.SeedSequence | np.random.Generator | None
 T = TypeVar("T")
 
+# The largest number that NumPy takes for a length.
+MAX_LENGTH = int(np.iinfo(np.int64).max)
 DTYPES = (np.dtype("float32"), np.dtype("float64"))
 
 
-def check_int(name: str, value: Any, low: float = 0) -> int:
-    """Return ``value`` as an int >= ``low``; bools and floats are refused."""
+def check_int(name: str, value: Any, low: float = 0, high: float = np.inf) -> int:
+    """Return ``value`` as an int within [low, high]; bools and floats are refused."""
     if isinstance(value, bool) or not isinstance(value, numbers.Integral):
         raise TypeError(f"{name} must be an integer, got {value!r}")
-    if value < low:
-        raise ValueError(f"{name} must be at least {low}, got {value}")
-    return int(value)
+    number = int(value)
+    if number < low:
+        raise ValueError(f"{name} must be at least {low}, got {_short(number)}")
+    if number > high:
+        raise ValueError(f"{name} must be at most {high}, got {_short(number)}")
+    return number
 
 
 def check_real(
@@ -37,13 +43,16 @@ def check_real(
     """Return ``value`` as a finite float within [low, high] (or open at either end)."""
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise TypeError(f"{name} must be a number, got {value!r}")
-    number: Any = value  # numbers.Real declares no comparison with float
+    try:
+        number = float(value)
+    except OverflowError:  # an int that no float can hold
+        number = np.inf
     too_low = number <= low if low_open else number < low
     too_high = number >= high if high_open else number > high
     if not np.isfinite(number) or too_low or too_high:
         interval = f"{'(' if low_open else '['}{low}, {high}{')' if high_open else ']'}"
-        raise ValueError(f"{name} must be a finite number in {interval}, got {value!r}")
-    return float(number)
+        raise ValueError(f"{name} must be a finite number in {interval}, got {_short(value)}")
+    return number
 
 
 def check_bool(name: str, value: Any) -> bool:
@@ -54,12 +63,14 @@ def check_bool(name: str, value: Any) -> bool:
 
 
 def check_in_dtype(name: str, value: float, dtype: np.dtype[Any]) -> float:
-    """Return ``value`` unless it is infinite, or 0 in place of a small number, in ``dtype``."""
+    """Return ``value`` unless it is too large or too small for all the digits of ``dtype``."""
+    limits = np.finfo(dtype)
     with np.errstate(over="ignore", under="ignore"):
         rounded = dtype.type(value)
-    if not np.isfinite(rounded) or (value and not rounded):
-        what = "becomes 0" if np.isfinite(rounded) else "is too large"
-        raise ValueError(f"{name} {what} in {dtype}, got {value!r}")
+    # Below its smallest normal number a dtype has fewer digits, and soon only 0.
+    if not np.isfinite(rounded) or (value and abs(rounded) < limits.smallest_normal):
+        what = "too small for" if np.isfinite(rounded) else "too large for"
+        raise ValueError(f"{name} is {what} {dtype}, got {value!r}")
     return value
 
 
@@ -68,6 +79,15 @@ def check_instance(name: str, value: Any, kind: type, how: str) -> None:
     if not isinstance(value, kind):
         got = f"the class {value.__name__}" if isinstance(value, type) else _short(value)
         raise TypeError(f"{name} must be {how}, got {got}")
+
+
+def check_methods(name: str, value: Any, methods: tuple[str, ...]) -> None:
+    """Raise TypeError unless ``value`` is None or an object that has these ``methods``."""
+    if value is None:
+        return
+    if isinstance(value, type) or not all(callable(getattr(value, m, None)) for m in methods):
+        how = f"an object with the methods {' and '.join(methods)}"
+        raise TypeError(f"{name} must be {how}, got {_short(value)}")
 
 
 def check_choice(name: str, value: T, choices: Iterable[T]) -> T:
@@ -109,12 +129,40 @@ def check_array(name: str, value: Any, ndim: int, dtype: Any = None) -> Array:
         raise TypeError(f"{name} must be an array of numbers, got {_short(value)}") from None
     if array.ndim != ndim:
         raise ValueError(f"{name} must have {ndim} dimension(s), got shape {array.shape}")
-    array = array.astype(dtype or np.result_type(array.dtype, np.float32), copy=False)
+    given = array
+    with np.errstate(over="ignore"):
+        array = given.astype(dtype or np.result_type(given.dtype, np.float32), copy=False)
     bad = ~np.isfinite(array)
     if bad.any():
         where = tuple(int(i) for i in np.argwhere(bad)[0])
-        raise ValueError(f"{name} must be finite, got {array[where]} at index {where}")
+        kind = f" in {array.dtype}" if np.isfinite(given[where]) else ""
+        raise ValueError(f"{name} must be finite{kind}, got {given[where]} at index {where}")
     return np.asarray(array)
+
+
+def check_vectors(name: str, value: Any, lengths: list[int], dtype: np.dtype[Any]) -> list[Array]:
+    """Return ``value`` as a list of finite vectors of these ``lengths`` in ``dtype``."""
+    items = enumerate(check_list(name, value))
+    vectors = [check_array(f"{name}[{i}]", v, 1, dtype) for i, v in items]
+    if [len(v) for v in vectors] != lengths:
+        raise ValueError(f"{name} must have lengths {lengths}, got {[len(v) for v in vectors]}")
+    return vectors
+
+
+def check_zero_one(name: str, value: Any) -> Array:
+    """Return ``value`` as a bool array of its shape; ValueError unless it holds 0 and 1 only."""
+    refuse_mask(name, value)
+    try:
+        array = np.asarray(value)
+        if array.dtype.kind not in "biuf":
+            raise TypeError
+    except (TypeError, ValueError):
+        raise TypeError(f"{name} must be an array of bool or 0/1, got {_short(value)}") from None
+    if array.dtype != bool:
+        bad = (array != 0) & (array != 1)
+        if bad.any():
+            raise ValueError(f"{name} must be 0 or 1, got {array[bad][0]}")
+    return np.asarray(array.astype(bool, copy=False))
 
 
 def check_intensities(name: str, X: Any) -> Array:
@@ -203,8 +251,8 @@ def check_labels_or_targets(
 
 
 def check_masks(name: str, masks: Any, shapes: list[tuple[int, int]]) -> list[Array]:
-    """Return ``masks`` as a list of arrays; ValueError for other shapes than these."""
-    arrays = [np.asarray(m) for m in check_list(name, masks)]
+    """Return ``masks`` as a list of bool arrays; ValueError for other shapes than these."""
+    arrays = [check_zero_one(f"{name}[{i}]", m) for i, m in enumerate(check_list(name, masks))]
     if [m.shape for m in arrays] != shapes:
         raise ValueError(f"{name} must have shapes {shapes}, got {[m.shape for m in arrays]}")
     return arrays
@@ -216,6 +264,19 @@ def check_like(name: str, arrays: list[Array], others: list[Array]) -> list[Arra
     if got != expected:
         raise ValueError(f"{name} must be {', '.join(expected)}; got {', '.join(got)}")
     return [check_array(f"{name}[{i}]", a, a.ndim) for i, a in enumerate(arrays)]
+
+
+def check_activations(values: Iterable[Array]) -> None:
+    """Raise OverflowError unless the values of layers 1 … L, logits at the end, are finite.
+
+    An infinity in a hidden layer may become 0 in the next, so that logits alone do not tell.
+    """
+    for layer, z in enumerate(values, 1):
+        if not np.isfinite(z).all():
+            raise OverflowError(
+                f"weights of layers 1 … {layer} or X are too large, or NaN: layer {layer} has"
+                f" values that are not finite in {z.dtype}"
+            )
 
 
 def check_memory(name: str, n_bytes: int) -> None:
@@ -278,22 +339,22 @@ def check_weights(name: str, weights: Any) -> list[Array]:
     return [np.ascontiguousarray(w) for w in weights]
 
 
-def check_biases(name: str, biases: Any, lengths: list[int]) -> list[Array] | None:
-    """Return the biases as a list of finite arrays of these ``lengths``, or None for None."""
-    if biases is None:
-        return None
-    arrays = [check_array(f"{name}[{i}]", b, 1) for i, b in enumerate(check_list(name, biases))]
-    if [len(b) for b in arrays] != lengths:
-        raise ValueError(f"{name} must have lengths {lengths}, got {[len(b) for b in arrays]}")
-    return arrays
-
-
 def refuse_mask(name: str, value: Any) -> None:
-    """NumPy would drop the mask, and use what it hides."""
-    if isinstance(value, np.ma.MaskedArray):
+    """Raise TypeError for a masked array or a list of them.
+
+    NumPy would drop the mask, and use what it hides.
+    """
+    if isinstance(value, MaskedArray):
         raise TypeError(f"{name} must not be a masked array: drop or fill what is masked")
+    if isinstance(value, (list, tuple)):
+        for i, row in enumerate(value):
+            if isinstance(row, MaskedArray):
+                refuse_mask(f"{name}[{i}]", row)
 
 
 def _short(value: object) -> str:
-    text = repr(value)
+    try:
+        text = repr(value)
+    except ValueError:  # Python writes no int of more than 4300 digits
+        text = f"a very large {type(value).__name__}"
     return text if len(text) <= 60 else text[:57] + "..."

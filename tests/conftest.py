@@ -109,6 +109,10 @@ def random_config(n_steps, n_layers, **change):
     return SleepConfig(**(constants | change))
 
 
+def small_net(dtype="float64", **options):
+    return MLP((20, 30, 5), dtype=dtype, init=0.4, random_state=0, **options)
+
+
 def small_config(n_steps=600, **change):
     """Constants of a sleep of two layers of weights."""
     constants = dict(alpha=[1, 1], beta=[0.7, 0.7], inc=0.02, dec=0.004, max_rate=200)

@@ -31,16 +31,17 @@ ERRORS = (ValueError, TypeError, OverflowError, FileNotFoundError)
 
 NAN, INF = float("nan"), float("inf")
 MASKED = np.ma.masked_array(np.ones((6, 4)), np.eye(6, 4))
+X_ROW = np.full(4, 0.5)
 NO_NUMBERS = [None, "x", b"x", [1], {}, object(), MLP, 1j, np.array([1, 2]), True]
 NO_INTS = [*NO_NUMBERS, 1.5, NAN, INF, "3", np.float64(2)]
-NO_REALS = [*NO_NUMBERS, NAN, INF, -INF, "0.5"]
+NO_REALS = [*NO_NUMBERS, NAN, INF, -INF, "0.5", 10**400, -(10**5000)]
 NO_BOOLS = [None, "no", "", 0, 1, 1.0, [], np.array([True])]
 NO_RANDOM_STATES = ["x", -1, 1.5, True, np.random.RandomState(0), np.random, {}]
 NO_CHOICES = [None, "", "Softmax", 0, ["softmax"], MLP]
 NO_MATRICES = [
     *(None, "x", 3, NAN, [1, 2], [[1, 2], [3]], [["a", "b"]], np.ones((2, 2, 2)), object()),
     *(np.full((6, 4), NAN), np.full((6, 4), INF), np.full((6, 4), 1j), np.ones((6, 5)), MASKED),
-    *(np.array([[None] * 4] * 6), np.zeros((0, 4)), {"a": 1}),
+    *(np.array([[None] * 4] * 6), np.zeros((0, 4)), {"a": 1}, [*MASKED], (X_ROW, MASKED[0])),
 ]
 NO_LABELS = [
     *(None, "x", 1, [0, 1], [0] * 5 + [3], [0] * 5 + [-1], [0.5] * 6, [NAN] * 6, ["a"] * 6),
@@ -67,6 +68,7 @@ def classifier(y=Y, kind=MLPClassifier, **options):
 
 NET = MLP((4, 5, 3), dropout=0.2, random_state=0)
 CONFIG = SleepConfig(3, alpha=[1, 1], beta=[1, 1], inc=0.1, dec=0.1)
+NO_FINITE = [np.full((5, 4), v, np.float32) for v in (NAN, INF, 3e38)]
 WEIGHTS = [np.ones((5, 4)), np.ones((3, 5))]
 CLASSIFIER = classifier()
 SCALE = FeatureScale.of(X)
@@ -107,6 +109,13 @@ def run(method, **options):
     return list(method(SEQUENCE, PROTOCOL, 0, **options))
 
 
+class Puller:
+    """A regularizer that lacks ``moved``."""
+
+    def pull(self, layer, rows, w):
+        return w
+
+
 class Rows:
     """A sleep input that gives another number of rows than it is asked for."""
 
@@ -122,16 +131,18 @@ TABLE = [
         "MLP",
         of(MLP, layer_sizes=(4, 5, 3)),
         layer_sizes=[*NO_LISTS, (), (4,), (4, 0), (4, -1), (4, 1.5), (4, "x"), (4, None), (4, NAN)]
-        + [(4, True), (200_000, 200_000, 200_000), (10**12, 10), (4, 10**30)],
+        + [(4, True), (200_000, 200_000, 200_000), (10**12, 10), (4, 10**30)]
+        + [(4, 10**400), (4, -(10**5000))],
         bias=NO_BOOLS,
         dropout=[*NO_REALS, -0.1, 1, 1.5],
         output=NO_CHOICES,
         dtype=[None, "x", "float16", int, np.int64, "complex64", 3],
-        init=[*NO_REALS, -1, 1e300, 1e-300, "torch", "matlab"],
+        init=[*NO_REALS, -1, 1e300, 1e308, 1e-300, 1e-44, "torch", "matlab"],
         inverted_dropout=NO_BOOLS,
-        l2=[*NO_REALS, -1],
+        l2=[*NO_REALS, -1, 1e39, 1e-44],
         random_state=NO_RANDOM_STATES,
     ),
+    ("MLP-float64", lambda v: MLP((4, 3), dtype="float64", init=v), "init", [1e308, 9e307]),
     *lines(
         "LowRankMLP",
         of(LowRankMLP, layer_sizes=(4, 5, 3)),
@@ -148,6 +159,12 @@ TABLE = [
         biases=[3, "x", [], [np.ones(5)], [np.ones(5), np.ones(2)], [np.ones((5, 1)), np.ones(3)]]
         + [[np.full(5, NAN), np.ones(3)], [None, None], ["x", "y"]],
     ),
+    (
+        "from_arrays-float32",
+        lambda v: MLP.from_arrays([w.astype("f4") for w in WEIGHTS], v),
+        "biases",
+        [[np.full(5, 1e300), np.ones(3)], [np.ones(5), [0, 0, -1e39]]],
+    ),
     *lines(
         "fit",
         lambda name: lambda value: NET.copy().fit(**{**dict(X=X, y=Y, epochs=1), name: value}),
@@ -158,17 +175,30 @@ TABLE = [
         learning_rate=[*NO_REALS, 0, -1, 1e300, 1e-300],
         momentum=[*NO_REALS, -0.1, 1, 2],
         reset_momentum=NO_BOOLS,
+        regularizer=[5, "x", object(), MLP, Puller, Puller()],
     ),
     *[
         (f"{f.__name__}-X", f, "X", without(NO_MATRICES, (0, 4)))
         for f in (NET.predict, NET.logits, NET.activations)
+    ],
+    *[
+        (
+            f"{name}-weights",
+            lambda w, name=name: getattr(MLP.with_weights(NET, w), name)(X),
+            "weights",
+            [[w, np.ones((3, 5), "f4")] for w in NO_FINITE]
+            + [[NET.weights[0], np.full((3, 5), NAN)]],
+        )
+        for name in ("predict", "logits", "activations")
     ],
     *lines(
         "gradients",
         of(NET.gradients, X=X, y=Y),
         X=NO_MATRICES,
         y=NO_LABELS,
-        masks=[3, "x", [], [np.ones((6, 4))], [np.ones((5, 5))], [None]],
+        masks=[3, "x", [], [np.ones((6, 4))], [np.ones((5, 5))], [None]]
+        + [[np.full((6, 5), v)] for v in (NAN, 7, 0.5, "x")]
+        + [[np.ma.masked_array(np.ones((6, 5)), True)], [[np.ma.masked_array(X_ROW, True)] * 6]],
     ),
     *lines(
         "from_sklearn",
@@ -193,7 +223,7 @@ TABLE = [
     *lines(
         "SleepConfig",
         of(SleepConfig, n_steps=3, alpha=[1, 1], beta=[1, 1], inc=0.1, dec=0.1),
-        n_steps=[*NO_INTS, -1],
+        n_steps=[*NO_INTS, -1, 2**63, 10**5000],
         alpha=[*NO_LISTS, [], [1], [1, -1], [1, NAN], [1, "x"], [1, None], [1, INF], [1, True]],
         beta=[*NO_LISTS, [], [1], [1, -1], [1, NAN], [1, "x"], [1, None], [1, INF], [1, True]],
         inc=[*without(NO_REALS, (2,)), -0.1, [1, -1], [1, NAN], [1] * 3],
@@ -241,7 +271,8 @@ TABLE = [
         of(srcnb.simulate, weights=WEIGHTS, input_spikes=np.ones((3, 4)), config=CONFIG),
         weights=[*NO_LISTS, [], [np.ones((5, 4)), np.ones((3, 4))], [np.full((2, 4), NAN)] * 2],
         input_spikes=[None, "x", 3, np.ones((2, 4)), np.ones((3, 5)), np.full((3, 4), 0.5)]
-        + [np.full((3, 4), NAN), np.ones(4), [["a"] * 4] * 3],
+        + [np.full((3, 4), NAN), np.ones(4), [["a"] * 4] * 3, [[1, 0], [1]]]
+        + [np.ma.masked_array(np.ones((3, 4)), True), [*np.ma.masked_array(np.ones((3, 4)), True)]],
         config=[None, {}, SleepConfig, "x"],
         engine=[None, "", "c", 3],
         record=NO_BOOLS,
@@ -264,8 +295,8 @@ TABLE = [
             values,
         )
         for name, values in dict(
-            alpha=[(1, 1e300), (1, 1e-50)],
-            beta=[(1, 1e39), (1e-50, 1)],
+            alpha=[(1, 1e300), (1, 1e-50), (1e-44, 1)],
+            beta=[(1, 1e39), (1e-50, 1), (1, 1e-44)],
             inc=[1e39, 1e-60],
             dec=[1e39, 1e-60],
             inhibition=[1e39],
@@ -278,6 +309,8 @@ TABLE = [
         net=[None, "x", MLP, WEIGHTS, object()],
         sleep_input=[None, 3, "x", srcnb.SampleInput, srcnb.PatchInput]
         + [np.full(5, 0.1), np.full((2, 4), 0.1), np.full(4, 1.5), np.full(4, NAN), Rows(1)]
+        + [[np.full((10, 4), 0.5)], (np.full((2, 4), 0.5),) * 2, [np.full((2, 4), 0.5)]]
+        + [[np.full((3, 4), 0.5), "x"], [*MASKED[:3]], [MASKED[:3]], [*MASKED[0]]]
         + [Rows(-1), Rows(5), [], {}, iter([]), np.ma.masked_array(np.full(4, 0.1), [1, 0, 0, 0])],
         config=[None, {}, SleepConfig, replace(CONFIG, alpha=[1], beta=[1])][:3],
         random_state=NO_RANDOM_STATES,
@@ -302,6 +335,29 @@ TABLE = [
         lambda v: srcnb.sleep(NET, np.full(4, 0.1), CONFIG, validate=(X, Y), every=v),
         "every",
         [*NO_INTS[1:], 0, -1],
+    ),
+    (
+        "sleep-long",
+        lambda n: srcnb.sleep(NET, X_ROW, replace(CONFIG, n_steps=10**12), block_steps=n),
+        "block_steps",
+        [10**11, 10**400],
+    ),
+    (
+        "sleep-recorded",
+        lambda record: srcnb.sleep(NET, X_ROW, replace(CONFIG, n_steps=10**12), record=record),
+        "record",
+        [True],
+    ),
+    (
+        "simulate-recorded",
+        lambda record: srcnb.simulate(
+            WEIGHTS,
+            np.broadcast_to(np.ones(4, bool), (10**12, 4)),
+            replace(CONFIG, n_steps=10**12),
+            record=record,
+        ),
+        "record",
+        [True],
     ),
     *lines(
         "alpha_factors",

@@ -215,3 +215,35 @@ def test_all_samples(sequence):
     assert len(X) == len(y) == 180
     np.testing.assert_array_equal(X, np.concatenate([task.X_all for task in sequence]))
     np.testing.assert_array_equal(y, np.concatenate([task.y_all for task in sequence]))
+
+
+def test_what_a_sleep_was_done_with(sequence, protocol):
+    """After each sleep, and only there; enough to do it again."""
+    before = None
+    for checkpoint in train_and_sleep(sequence, protocol, 5):
+        stage, phase, net = checkpoint
+        if phase == "train":
+            assert not hasattr(checkpoint, "record")
+            before = net.copy()
+            continue
+        record = checkpoint.record
+        assert record.random_state.entropy == [5, stage] and record.engine == "numba"
+        assert record.config.n_steps == protocol.schedule.n_steps(stage) and record.alone
+        again = sleep(before, record.sleep_input, record.config, record.random_state).net
+        np.testing.assert_array_equal(again.weights[0], net.weights[0])
+
+
+def test_a_sleep_that_is_not_alone_and_none_at_all(sequence, protocol):
+    def other(state, net, stage, random_state):
+        if stage == 1:
+            state.sleep(net, 3, random_state, engine="reference")
+        if stage == 2:
+            state.sleep(net, 1, 7)  # random numbers that can't be had again from a record
+        return net
+
+    records = [
+        c.record for c in train_and_sleep(sequence, protocol, 0, sleep=other) if c.phase == "sleep"
+    ]
+    assert not records[0].alone and records[0].engine == "reference"
+    assert records[0].config.n_steps == protocol.schedule.n_steps(3)
+    assert records[1:] == [None, None]

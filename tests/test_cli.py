@@ -269,7 +269,9 @@ def test_classes_per_task_and_saved_networks(tmp_path):
     assert set(pd.read_csv(tmp_path / "results.csv")["stage"]) == {1, 2}
     saved = sorted(p.name for p in (tmp_path / "results.cells").glob("*.npz"))
     assert saved == [
-        f"method=src,seed=0,stage={k},{phase}.npz" for k in (1, 2) for phase in ("sleep", "train")
+        f"method=src,seed=0,stage={k},{what}.npz"
+        for k in (1, 2)
+        for what in ("input", "sleep", "train")
     ]
 
 
@@ -344,10 +346,98 @@ def test_own_data(tmp_path, capsys):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs POSIX")
-@pytest.mark.parametrize("closed", [1, 2])
+@pytest.mark.parametrize("closed", [[1], [2], [0, 1, 2]])
 def test_a_closed_stream_does_not_end_the_program(tmp_path, closed):
-    done = subprocess.run(
-        [sys.executable, "-m", "srcnb", *SMALL, "--seeds", "1", "--jobs", "1", "--out", tmp_path],
-        preexec_fn=lambda: os.close(closed),
-    )
+    """Nor its workers, which inherit it."""
+
+    def close():
+        for descriptor in closed:
+            os.close(descriptor)
+
+    command = [*SMALL[:3], "--hidden", "12", "--seeds", "2", "--jobs", "2", "--out", tmp_path]
+    done = subprocess.run([sys.executable, "-m", "srcnb", *command], preexec_fn=close)
     assert done.returncode == 0 and (tmp_path / "results.png").exists()
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+def test_a_full_stdout_costs_no_file_and_is_named(tmp_path):
+    command = [*SMALL[:3], "--hidden", "12", "--seeds", "1", "--jobs", "1", "--out", tmp_path]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "srcnb", *command],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    assert done.returncode == 2
+    assert done.stderr == "srcnb run: error: stdout can't be written: No space left on device\n"
+    assert (tmp_path / "results.csv").exists() and (tmp_path / "results.png").exists()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs POSIX")
+def test_a_reader_that_leaves_costs_no_file(tmp_path):
+    command = [*SMALL[:3], "--hidden", "12", "--seeds", "1", "--jobs", "1", "--out", tmp_path]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "srcnb", *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    process.stdout.close()
+    assert process.stderr.read() == b"" and process.wait() == 1
+    assert (tmp_path / "results.csv").exists()
+    process.stderr.close()
+
+
+def test_resume_takes_no_other_tasks_or_protocol(tmp_path, capsys):
+    out = ["--out", str(tmp_path), "--seeds", "1", "--resume"]
+    assert cli.main([*SMALL[:3], *SMALL[4:], *out]) == 0  # sequential
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.*")}
+    src = ["run", "--methods", "src"]
+    error = fails(capsys, *src, "--hidden", "12", "12", "--classes-per-task", "5", *out)
+    assert "can't be resumed: its sequence: classes_per_task is 2, not 5" in error
+    error = fails(capsys, "run", "--methods", "ewc", "--hidden", "13", "12", *out)
+    assert "can't be resumed: its protocol: hidden[0] is 12, not 13" in error
+    error = fails(capsys, *src, "--hidden", "12", "12", "--sleep-every", "2", *out)
+    assert "its protocol: schedule: every is 1, not 2" in error
+    assert before == {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.*")}
+    assert cli.main([*SMALL, *out]) == 0
+
+
+@pytest.mark.parametrize("dry", [[], ["--dry-run"]])
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run", "--dataset", "mnist", "--data-dir", "/nowhere"], "/nowhere"),
+        (["run", "--dataset", "none.npz"], "no such file: .*none.npz"),
+        (["run", "--out", "/proc/here"], "--out must be a folder .*/proc/here"),
+        (["run", "--hidden", "200000", "200000"], r"--hidden \(200000, 200000\) takes 480 GB"),
+        (["run", "--methods", "src", "--sleep-every", "99"], "--sleep-every must be at most 5"),
+        (["run", "--seeds", "0-99999999999999999999999"], "--seeds must make at most 1,000,000"),
+        (["experiment", "cifar10"], "--features must name a file"),
+        (["experiment", "cifar10", "--features", "none.npz"], "no such file of features"),
+    ],
+)
+def test_a_dry_run_refuses_what_a_run_refuses(
+    capsys, tmp_path, monkeypatch, arguments, message, dry
+):
+    monkeypatch.chdir(tmp_path)
+    assert re.search(message, fails(capsys, *arguments, *dry))
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_dry_run_of_another_folder(tmp_path, capsys):
+    out = ["--seeds", "1", "--out", str(tmp_path), "--dry-run"]
+    assert cli.main([*SMALL, *out[:-1]]) == 0
+    assert "--resume must be set" in fails(capsys, *SMALL, *out)
+    assert "hidden[1] is 12, not 13" in fails(capsys, *SMALL[:-1], "13", "--resume", *out)
+    assert cli.main([*SMALL, "--resume", *out]) == 0
+    assert capsys.readouterr().out.startswith("0 of 2 cells are to be run")
+
+
+def test_out_of_memory(tmp_path, capsys, monkeypatch):
+    from srcnb.experiments import runner
+
+    def run_cells(*arguments, **options):
+        raise MemoryError
+
+    monkeypatch.setattr(runner, "run_cells", run_cells)
+    error = fails(capsys, *SMALL, "--out", tmp_path)
+    assert "error: out of memory" in error and "take a smaller network" in error

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from srcnb import metrics, tasks
-from srcnb.experiments.comparison import compare_methods
+from srcnb.experiments.comparison import compare_methods, comparison
 
 
 def test_tidy_results(sequence, protocol):
@@ -99,3 +99,31 @@ def test_any_number_of_processes_gives_the_same_bits(sequence, protocol):
         compare_methods(sequence, protocol, ["src", "parallel"], 2, jobs=jobs) for jobs in (1, 2)
     )
     pd.testing.assert_frame_equal(one, two, check_exact=True)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda p: replace(p, hidden=(10**6, 10**6)), r"hidden \(1000000, 1000000\) takes 12,"),
+        (
+            lambda p: replace(p, schedule=replace(p.schedule, every=4)),
+            "every must be at most 3, the number of tasks, as src would never sleep; got 4",
+        ),
+    ],
+)
+def test_what_the_tasks_and_the_memory_refuse(toy_data, sequence, protocol, change, message):
+    changed = change(protocol)
+    experiment = comparison(["sequential", "src"], changed, lambda source: [toy_data])
+    with pytest.raises(ValueError, match=message):
+        experiment.check([toy_data])
+    with pytest.raises(ValueError, match=message):
+        compare_methods(sequence, changed, ["src"], 1)
+    # Networks of low rank are small, and do not sleep.
+    comparison(["low-rank-merging"], changed, lambda source: [toy_data]).check([toy_data])
+
+
+def test_a_class_without_samples_is_refused_first(toy_data, protocol):
+    few = replace(toy_data, n_classes=8)
+    experiment = comparison(["sequential"], protocol, lambda source: [few])
+    with pytest.raises(ValueError, match="task 'classes 6, 7' of toy is empty"):
+        experiment.check([few])

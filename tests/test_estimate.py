@@ -1,10 +1,12 @@
 """How long cells may take: from what was timed, or from what is finished."""
 
+from dataclasses import replace
+
 import pytest
 from conftest import tiny_experiment
 
 from srcnb.experiments.cells import Cell, Finished, Source
-from srcnb.experiments.estimate import estimate
+from srcnb.experiments.estimate import estimate, n_weights
 
 
 @pytest.fixture
@@ -47,3 +49,23 @@ def test_a_real_estimate_is_of_the_right_size(tiny_source):
     experiment = tiny_experiment("mnist-replica")
     [seconds] = estimate(experiment, [Cell({"method": "src"}, 0)], tiny_source(experiment))
     assert 0 < seconds < 60
+
+
+def test_a_large_network_is_timed_as_a_small_one(sequence, protocol, tmp_path):
+    """Nothing of its size is made, and its time is that of its weights."""
+    import tracemalloc
+
+    for width, n in ((10, 20 * 10 + 100 + 60), (40_000, 20 * 40_000 + 40_000**2 + 240_000)):
+        assert n_weights(replace(protocol, hidden=(width, width)), sequence) == n
+    assert n_weights(replace(protocol, rank=2), sequence) == 2 * (50 + 60 + 36)
+    experiment = replace(
+        tiny_experiment("mnist"),
+        protocol=lambda condition: replace(protocol, hidden=(40_000, 40_000)),
+        data=lambda source: [],
+        sequence=lambda cell, data, protocol: sequence,
+    )
+    tracemalloc.start()
+    [seconds] = estimate(experiment, [Cell({"method": "sequential"}, 0)], Source())
+    assert tracemalloc.get_traced_memory()[1] < 1e9  # its weights alone take 6.4e9 bytes
+    tracemalloc.stop()
+    assert seconds > 0

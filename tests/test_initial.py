@@ -1,5 +1,7 @@
 """Initial weights and biases: their bounds, shapes and dtypes, and sizes that are refused."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -43,7 +45,7 @@ def test_biases_are_drawn_after_all_weights():
         ("xavier", ValueError, "init must be one of 'fan_in'; got 'xavier'"),
         (-0.1, ValueError, "init .* got -0.1"),
         (None, TypeError, "init must be a number, got None"),
-        (1e-60, ValueError, "init becomes 0 in float32"),
+        (1e-60, ValueError, "init is too small for float32"),
     ],
 )
 def test_bad_init(init, error, message):
@@ -69,3 +71,20 @@ def test_bad_layer_sizes(sizes, error, message):
 def test_layer_sizes_come_back_as_ints():
     sizes = initial.check_layer_sizes("layers", [np.int64(6), 5, 3], FLOAT)
     assert sizes == (6, 5, 3) and all(type(n) is int for n in sizes)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("shape", [(7, 5), (7,), (1, 30)])
+@pytest.mark.parametrize("block_elements", [1, 5, 12, 1 << 21])
+def test_uniform_draws_do_not_depend_on_blocks(dtype, shape, block_elements):
+    at_once = np.random.default_rng(0).uniform(-0.3, 0.3, shape).astype(dtype)
+    drawn = initial.uniform(np.random.default_rng(0), 0.3, shape, np.dtype(dtype), block_elements)
+    assert drawn.dtype == dtype and drawn.tobytes() == at_once.tobytes()
+
+
+def test_uniform_draws_need_little_more_memory_than_their_result():
+    tracemalloc.start()
+    drawn = initial.uniform(np.random.default_rng(0), 1, (1000, 500), np.dtype("f4"), 10_000)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1.2 * drawn.nbytes

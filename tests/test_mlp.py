@@ -1,6 +1,7 @@
 """The network awake: gradients, training, forward passes, copies, bad input."""
 
 import itertools
+import os
 
 import numpy as np
 import pytest
@@ -366,3 +367,26 @@ def test_masks_keep_the_networks_dtype(dtype):
     masks = [np.ones((7, 5), bool)]
     gradients = net.gradients(np.ones((7, 6)), np.arange(7) % 4, masks)
     assert all(g.dtype == dtype for g in gradients.weights)
+
+
+@pytest.mark.parametrize("trained", [False, True])
+def test_training_that_needs_more_memory_than_there_is_is_refused_first(trained):
+    """Weights without memory of their own stand for ones that are just small enough themselves."""
+    net = MLP((2, 3), random_state=0)
+    if trained:
+        net.fit(*toy_batch(n_in=2, n_out=3))
+    velocity = net._velocity
+    copies = 4 if trained else 3
+    n = int(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / (4 * (copies - 0.5)))
+    net.weights = [np.broadcast_to(np.float32(0), (n, 1))]
+    with pytest.raises(ValueError, match=r"training layer_sizes \(1, [0-9]+\) takes [0-9]+ GB"):
+        net.fit([[0.5]], [0])
+    assert net._velocity is velocity
+
+
+def test_infinities_that_become_zeros_are_noticed():
+    net = MLP.from_arrays([np.full((2, 2), 3e38, np.float32), np.full((2, 2), -1, np.float32)])
+    assert (net.predict([[0.5, 0.0]]) == 0).all()
+    for method in (net.predict, net.logits, net.activations):
+        with pytest.raises(OverflowError, match=r"weights of layers 1 … 1 or X .* in float32$"):
+            method([[1.0, 1.0]])

@@ -6,13 +6,16 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import pandas as pd
 import pytest
-from conftest import heed_sigint
+from conftest import heed_sigint, tiny_experiment
 
 from srcnb.experiments import runner
 from srcnb.experiments.cells import Source
+from srcnb.experiments.workers import check_workers
+from srcnb.io import locked
 
 TOY = """
 import os, sys, time
@@ -54,6 +57,11 @@ def toy(pause=0.0, dies_at=None, **changes):
 
 def run(experiment, out, **options):
     return runner.run_experiment(experiment, Source(), out, **options)
+
+
+def same_name(measure):
+    """Another measurement is refused on resume; it is known by its name."""
+    measure.__module__, measure.__qualname__ = "__main__", "measure"
 
 
 def without_time(results):
@@ -106,6 +114,7 @@ def test_resume_runs_only_what_is_missing(tmp_path):
         ran.append((cell.condition["a"], cell.seed))
         return toy().measure(cell, sequence, protocol)
 
+    same_name(counting)
     resumed = run(toy(measure=counting), tmp_path, resume=True)
     assert ran == [(a, seed) for seed in (1, 2) for a in range(4)]
     pd.testing.assert_frame_equal(without_time(resumed), without_time(whole))
@@ -145,7 +154,7 @@ def test_a_cell_that_fails_fails_alone_and_is_named(tmp_path, jobs):
             raise ZeroDivisionError("oh")
         return measure(cell, sequence, protocol)
 
-    failing.__module__ = "__main__"
+    same_name(failing)
     with pytest.raises(
         runner.CellsFailed, match="a 1, b x, y, seed 0: .*oh.*1 more.*seed 1"
     ) as info:
@@ -234,6 +243,146 @@ def test_bad_arguments(tmp_path, options, message):
     assert before == {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*") if p.name != "lock"}
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (dict(resume="no"), "resume must be True or False, got 'no'"),
+        (dict(save_networks="no"), "save_networks must be True or False, got 'no'"),
+        (dict(source="x"), "source must be a Source.*, got 'x'"),
+        (dict(experiment="mnist"), "experiment must be an Experiment.*, got 'mnist'"),
+        (dict(client=5), "client must be a dask.distributed.Client, got 5"),
+    ],
+)
+def test_arguments_of_other_types(tmp_path, options, message):
+    with pytest.raises(TypeError, match=message):
+        runner.run_cells(**dict(experiment=toy(), out=tmp_path / "out") | options)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("seeds", [10**23, range(10**23), range(0, -(10**23), -1)])
+def test_more_seeds_than_len_can_say(seeds):
+    with pytest.raises(ValueError, match="seeds must make at most 1,000,000 cells, got 400,000,0"):
+        runner.cells_of(toy(), seeds)
+
+
+def test_data_are_checked_before_anything_is_written(tmp_path):
+    def check(data):
+        raise ValueError(f"data must be others, got {data}")
+
+    with pytest.raises(ValueError, match=r"data must be others, got \[\]"):
+        run(toy(check=check), tmp_path / "out")
+    assert not list(tmp_path.iterdir())
+
+
+def of_file(source):
+    """A Dataset of the number in a file."""
+    import numpy as np
+
+    from srcnb.datasets import Dataset
+
+    X = np.full((2, 1), float(Path(source.features_file).read_text()))
+    return [Dataset("number", X, [0, 1], X, [0, 1], 2)]
+
+
+def number(cell, data, protocol):
+    """What the cell is about."""
+    return data
+
+
+def measure_number(cell, sequence, protocol):
+    """The number."""
+    return [dict(step=2, task="all", accuracy=sequence[0].X[0, 0])]
+
+
+def numbers():
+    return toy(data=of_file, sequence=number, measure=measure_number, needs_features=True)
+
+
+def test_workers_that_live_on_read_data_anew(tmp_path, monkeypatch):
+    """A file that changes between two runs of one process; its path may be relative."""
+    monkeypatch.chdir(tmp_path)
+    for value in (1.5, 2.5):
+        (tmp_path / "x").write_text(str(value))
+        results = runner.run_cells(numbers(), Source(features_file="x"), 2, f"out {value}", jobs=2)
+        assert set(results["accuracy"]) == {value}
+
+
+def test_data_that_change_during_a_run(tmp_path):
+    """No result of other data than the manifest's is written."""
+    path = tmp_path / "x"
+    path.write_text("1")
+
+    def changes_it(cell, sequence, protocol):
+        path.write_text("2")
+        return measure_number(cell, sequence, protocol)
+
+    def unpicklable(source):  # so that each cell reads anew
+        return of_file(source)
+
+    experiment = replace(numbers(), measure=changes_it, data=unpicklable)
+    with pytest.raises(runner.CellsFailed, match="data 'number' have sha256 .* in this process"):
+        run_with = Source(features_file=str(path))
+        runner.run_experiment(experiment, run_with, tmp_path, seeds=1)
+    assert set(pd.read_csv(tmp_path / "toy.csv")["accuracy"]) == {1}
+
+
+def test_numpys_numbers_and_rows_that_no_file_can_hold(tmp_path):
+    import numpy as np
+
+    def measure(cell, sequence, protocol):
+        bad = cell.condition["a"] == 2
+        return [dict(step=np.int64(2), task="all", accuracy=1j if bad else np.float32(0.5))]
+
+    conditions = [dict(a=np.int64(a), b="x, y") for a in range(4)]
+    experiment = toy(measure=measure, conditions=conditions)
+    with pytest.raises(runner.CellsFailed, match="a 2, b x, y, seed 0: .*can't hold 1j") as info:
+        run(experiment, tmp_path, seeds=1)
+    assert len(info.value.failed) == 1
+    assert pd.read_csv(tmp_path / "toy.csv")["accuracy"].tolist() == [0.5] * 3
+    with pytest.raises(runner.CellsFailed):
+        run(experiment, tmp_path, seeds=1, resume=True)
+
+
+def test_resume_saves_networks_that_were_not_saved(tmp_path):
+    experiment = tiny_experiment("patches", slice(0, 2))
+    whole = run(experiment, tmp_path, seeds=1)
+    ran = []
+
+    def counting(cell, sequence, protocol):
+        ran.append(cell)
+        return experiment.measure(cell, sequence, protocol)
+
+    counting.__module__, counting.__qualname__ = "srcnb.experiments.patches", "measure"
+    counted = replace(experiment, measure=counting)
+    for n in (2, 2):  # the second time all is there
+        again = run(counted, tmp_path, seeds=1, resume=True, save_networks=True)
+        assert len(ran) == n
+        pd.testing.assert_frame_equal(without_time(again), without_time(whole))
+    assert len(list((tmp_path / "patches.cells").glob("*.npz"))) == 2 * 3
+
+
+def test_a_plan_writes_nothing(tmp_path):
+    out = tmp_path / "out"
+    plan = runner.prepared(toy(), seeds=2, out=out)
+    assert len(plan.cells) == len(plan.to_do) == 8 and not list(tmp_path.iterdir())
+    run(toy(), out, seeds=1)
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+    with pytest.raises(ValueError, match="resume must be set"):
+        runner.prepared(toy(), seeds=2, out=out)
+    with pytest.raises(ValueError, match="can't be resumed: its sequence"):
+        runner.prepared(toy(sequence=number), seeds=2, out=out, resume=True)
+    assert len(runner.prepared(toy(), seeds=2, out=out, resume=True).to_do) == 4
+    with locked(out / "toy.cells" / "lock"), pytest.raises(ValueError, match="another process"):
+        runner.prepared(toy(), seeds=2, out=out, resume=True)
+    (out / "toy.md").unlink()
+    (out / "toy.md").mkdir()
+    with pytest.raises(ValueError, match="out must have room for toy.md"):
+        runner.prepared(toy(), seeds=2, out=out, resume=True)
+    (out / "toy.md").rmdir()
+    after = {path: path.stat().st_mtime_ns for path in out.rglob("*")}
+    assert after == {p: t for p, t in before.items() if p in after}
+
+
 def test_an_experiment_that_needs_features(tmp_path):
     needy = toy(needs_features=True)
     with pytest.raises(ValueError, match="features_file must name a file for toy, got none"):
@@ -269,7 +418,7 @@ def cluster(tmp_path):
 
     def make(*n_threads):
         address = f"tcp://127.0.0.1:{free_port()}"
-        start("scheduler", "--host", address)
+        make.schedulers.append(start("scheduler", "--host", address))
         workers = [
             start(
                 *("worker", address, "--nthreads", str(n), "--host", "127.0.0.1"),
@@ -278,9 +427,11 @@ def cluster(tmp_path):
             for n in n_threads
         ]
         clients.append(Client(address, timeout=60))
-        clients[0].wait_for_workers(len(n_threads), timeout=60)
-        return clients[0], workers
+        if n_threads:
+            clients[-1].wait_for_workers(len(n_threads), timeout=60)
+        return clients[-1], workers
 
+    make.schedulers = []
     yield make
     for client in clients:
         client.close()
@@ -325,3 +476,40 @@ def test_a_worker_with_more_threads_is_refused_by_name(tmp_path, cluster):
     client, _ = cluster(2)
     with pytest.raises(ValueError, match=r"client must .* got tcp://127.0.0.1:\d+ with 2"):
         run(toy(), tmp_path, client=client)
+    assert not list(tmp_path.glob("toy*"))
+
+
+@pytest.mark.slow
+def test_a_scheduler_without_workers_and_one_that_ends(tmp_path, cluster):
+    client, _ = cluster()
+    with pytest.raises(ValueError, match="client must have workers, but its scheduler had none"):
+        check_workers(client, timeout=1)
+    client, _ = cluster(1)
+
+    import threading
+
+    def end_it():
+        while len(list((tmp_path / "toy.cells").glob("a=*.json"))) < 2:
+            time.sleep(0.01)
+        cluster.schedulers[-1].kill()
+
+    killer = threading.Thread(target=end_it)
+    killer.start()
+    with pytest.raises(runner.CellsFailed, match="it was not run, as the scheduler of the cluster"):
+        run(toy(pause=0.1), tmp_path, client=client)
+    killer.join()
+    assert 2 <= pd.read_csv(tmp_path / "toy.csv").groupby(["a", "seed"]).ngroups < 12
+
+
+@pytest.mark.slow
+def test_a_worker_of_a_cluster_in_another_folder_finds_the_data(tmp_path, cluster, monkeypatch):
+    """And one that has read them before, and whose file has changed, reads them anew."""
+    client, _ = cluster(1)
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    for value in (1.5, 2.5):
+        (tmp_path / "here" / "x").write_text(str(value))
+        results = runner.run_cells(
+            numbers(), Source(features_file="x"), 1, tmp_path / str(value), client=client
+        )
+        assert set(results["accuracy"]) == {value}

@@ -47,7 +47,7 @@ def test_a_regularizer_pulls_and_is_told_of_each_row_once(block):
     ("learning_rate", "momentum", "message"),
     [
         (0, 0.5, "learning_rate must be .* got 0"),
-        (1e-60, 0.5, "learning_rate becomes 0 in float32"),
+        (1e-60, 0.5, "learning_rate is too small for float32"),
         (0.1, 1, "momentum must be .* got 1"),
         (0.1, -0.5, "momentum must be .* got -0.5"),
     ],

@@ -161,6 +161,7 @@ def test_save_best_keeps_the_best_of_ten_moments(easy_data, protocol, monkeypatc
         asked.append(-(-state.schedule.n_steps(stage) // every))
         for i, moment in enumerate(moments if len(asked) == 2 else []):
             callback((i + 1) * every, moment)
+        return SimpleNamespace(net=net, config=None)
 
     monkeypatch.setattr(SleepState, "sleep", sleep)
     steps = src(sequence, protocol, 0, save_best=1 / 3)
@@ -203,7 +204,7 @@ def test_each_sleep_has_random_numbers_of_its_own(sequence, protocol, monkeypatc
 
     def sleep(state, net, stage, random_state):
         seeds.append(tuple(random_state.generate_state(4)))
-        return SimpleNamespace(net=net)
+        return SimpleNamespace(net=net, config=None)
 
     monkeypatch.setattr(SleepState, "sleep", sleep)
     for seed in (0, 1):

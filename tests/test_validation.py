@@ -56,7 +56,7 @@ from srcnb import validation as v
             r"^v\[0\] must be finite, got nan at index \(0,\)$",
         ),
         (
-            lambda: v.check_biases("b", [np.ones(2)], [3]),
+            lambda: v.check_vectors("b", [np.ones(2)], [3], np.dtype("f4")),
             ValueError,
             r"^b must have lengths \[3\], got \[2\]$",
         ),
@@ -78,12 +78,12 @@ from srcnb import validation as v
         (
             lambda: v.check_in_dtype("inc", 1e-60, np.dtype("f4")),
             ValueError,
-            "^inc becomes 0 in float32, got 1e-60$",
+            "^inc is too small for float32, got 1e-60$",
         ),
         (
             lambda: v.check_in_dtype("inc", 1e60, np.dtype("f4")),
             ValueError,
-            "^inc is too large in float32, got 1e\\+60$",
+            "^inc is too large for float32, got 1e\\+60$",
         ),
         (lambda: v.check_bool("b", 1), TypeError, "^b must be True or False, got 1$"),
         (
@@ -131,7 +131,6 @@ def test_what_is_right_comes_back():
     assert v.check_intensities("X", [[0, 1]]).dtype == np.float32
     assert v.check_inputs("X", np.ones((0, 3)), 3, np.dtype("f4")).dtype == np.float32
     assert v.check_samples("X", [[1, 2]], 2, np.dtype("f4")).tolist() == [[1, 2]]
-    assert v.check_biases("b", None, [3]) is None
     targets = v.check_labels_or_targets("y", [[0, 1]], (1, 2), np.dtype("f4"), True)
     assert targets.shape == (1, 2) and targets.dtype == np.float32
     assert v.check_labels_or_targets("y", [1], (1, 2), np.dtype("f4"), True).dtype == np.int64

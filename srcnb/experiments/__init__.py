@@ -2,9 +2,13 @@
 
 An Experiment (cells.py) is a list of conditions and a function that measures one of them with one
 seed; ``srcnb experiment NAME`` runs each condition with each seed and writes NAME.csv and NAME.md.
+``sleep_again`` repeats a sleep of a run that saved its networks.
 """
 
 from srcnb.experiments import class_incremental, cross_modal, features, memory, one_sleep, patches
+from srcnb.experiments.folder import sleep_again
+
+__all__ = ["EXPERIMENTS", "sleep_again"]
 
 EXPERIMENTS = {
     experiment.name: experiment

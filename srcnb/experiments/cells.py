@@ -4,17 +4,21 @@ It sets its own limit of one BLAS and one numba thread, so that on one kind of p
 depends neither on the number of cores nor on what runs beside it.
 """
 
+import os
 import pickle
+import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
 
 from srcnb.datasets import Dataset
+from srcnb.experiments.sleeps import SavedSleep
 from srcnb.methods.base import Checkpoint
 from srcnb.mlp import MLP
 from srcnb.protocol import Protocol
@@ -32,6 +36,11 @@ class Source:
     data_dir: str | None = None
     features_file: str | None = None
 
+    def absolute(self) -> "Source":
+        """The same with absolute paths, for processes that are in other folders."""
+        paths = (self.data_dir, self.features_file)
+        return Source(*(None if path is None else os.path.abspath(path) for path in paths))
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -43,14 +52,26 @@ class Cell:
     seed : int >= 0
     networks : dict or None
         Gets (stage, phase) → MLP; None: none are kept.
+    sleeps : dict
+        Gets stage → SavedSleep, for the networks that are kept.
     """
 
     condition: Condition
     seed: int
     networks: dict[tuple[int, str], MLP] | None = None
+    sleeps: dict[int, SavedSleep] = field(default_factory=dict, compare=False)
 
     def __str__(self) -> str:
         return ", ".join(f"{k} {v}" for k, v in {**self.condition, "seed": self.seed}.items())
+
+    @property
+    def file_name(self) -> str:
+        """A file name, without ending, that says condition and seed."""
+        values = {**self.condition, "seed": self.seed}
+        name = ",".join(f"{key}={value}" for key, value in values.items())
+        plain = re.sub(r"[^\w.,=+-]+", "_", name)
+        # What was replaced must not make two conditions one.
+        return plain if plain == name else f"{plain},{sha256(name.encode()).hexdigest()[:8]}"
 
     def measurements(
         self, checkpoints: Iterable[Checkpoint], sequence: Sequence[Task], first_stage: int = 1
@@ -65,12 +86,20 @@ class Cell:
                 yield {"stage": stage, "phase": phase, "task": task, "accuracy": accuracy}
 
     def keep(self, checkpoint: Checkpoint) -> None:
-        """Keep the weights of a checkpoint's network, if networks are asked for and it has one."""
-        if self.networks is not None:
-            model = checkpoint.model
-            net = getattr(model, "net", getattr(model, "head", model))
-            if isinstance(net, MLP):
-                self.networks[checkpoint.stage, checkpoint.phase] = weights_only(net)
+        """Keep the weights of a checkpoint's network, and its sleep, if networks are asked for.
+
+        A model that has no network keeps none.
+        """
+        if self.networks is None:
+            return
+        model = checkpoint.model
+        net = getattr(model, "net", getattr(model, "head", model))
+        if not isinstance(net, MLP):
+            return
+        self.networks[checkpoint.stage, checkpoint.phase] = weights_only(net)
+        record = getattr(checkpoint, "record", None)
+        if record is not None:
+            self.sleeps[checkpoint.stage] = SavedSleep.of(record)
 
 
 @dataclass(frozen=True)
@@ -90,6 +119,8 @@ class Experiment:
     seeds : how many are run by default
     needs_features : whether the data are a file of features
     on : ``on(dataset)`` gives the same experiment on another data set, where that makes sense
+    check : ``check(data)`` raises ValueError, before anything is run, for data that do not fit
+    one_protocol : whether all conditions have one protocol, also those that are added by a resume
     """
 
     name: str
@@ -103,16 +134,22 @@ class Experiment:
     seeds: int = 5
     needs_features: bool = False
     on: "Callable[[str], Experiment] | None" = None
+    check: Callable[[Sequence[Dataset]], object] | None = None
+    one_protocol: bool = False
 
 
 @dataclass(frozen=True)
 class Finished:
-    """What a cell gave: its rows, how long it took in seconds, and perhaps networks."""
+    """What a cell gave: its rows, how long it took in seconds, and perhaps networks.
+
+    ``networks`` is None where they were not asked for; ``sleeps`` has the sleeps between them.
+    """
 
     cell: Cell
     rows: list[Row]
     seconds: float
-    networks: dict[tuple[int, str], MLP] = field(default_factory=dict)
+    networks: dict[tuple[int, str], MLP] | None = None
+    sleeps: dict[int, SavedSleep] = field(default_factory=dict)
 
 
 def run_cell(
@@ -121,48 +158,101 @@ def run_cell(
     seed: int,
     source: Source,
     save_networks: bool = False,
+    fingerprints: Sequence[str] | None = None,
 ) -> Finished:
     """Measure one cell, on one thread.
 
-    Raises ValueError or OverflowError, which name condition and seed, for bad values and for
-    numbers that overflow.
+    Raises ValueError or OverflowError, which name condition and seed, for bad values, for numbers
+    that overflow, and for data that have other ``fingerprints`` than these.
     """
     cell = Cell(condition, seed, {} if save_networks else None)
     start = time.perf_counter()
     with one_thread(), naming(str(cell)):
         protocol = experiment.protocol(condition)
-        data = load(experiment.data, source)
+        data = load(experiment.data, source, fingerprints)
         sequence = experiment.sequence(cell, data, protocol)
         rows = list(experiment.measure(cell, sequence, protocol))
     seconds = round(time.perf_counter() - start, 2)
-    networks = {
-        (stage, phase): net
-        for (stage, phase), net in (cell.networks or {}).items()
-        if (stage, "sleep") in (cell.networks or {})
-    }
-    return Finished(Cell(condition, seed), rows, seconds, networks)
+    networks = cell.networks
+    if networks is not None:
+        networks = {
+            (k, phase): net for (k, phase), net in networks.items() if (k, "sleep") in networks
+        }
+    return Finished(Cell(condition, seed), rows, seconds, networks, cell.sleeps)
 
 
-# The data of the last cell in this process: (what it was loaded with, pickled; the data).
-_loaded: tuple[bytes, Sequence[Dataset]] = (b"", ())
+@dataclass
+class _Loaded:
+    """The data of the last cell in this process.
+
+    ``key`` is what they were loaded with, pickled; ``fingerprints`` None where not yet computed.
+    """
+
+    key: bytes = b""
+    data: Sequence[Dataset] = ()
+    fingerprints: list[str] | None = None
+
+
+_loaded = _Loaded()
 
 
 def forget_data() -> None:
-    """Read data anew, as their files may have changed since."""
+    """Read data anew in this process, as their files may have changed since."""
     global _loaded
-    _loaded = (b"", ())
+    _loaded = _Loaded()
 
 
-def load(data: Callable[[Source], Sequence[Dataset]], source: Source) -> Sequence[Dataset]:
-    """The data of an experiment; read once for all cells in a row, also where each is unpickled."""
+def load(
+    data: Callable[[Source], Sequence[Dataset]],
+    source: Source,
+    fingerprints: Sequence[str] | None = None,
+) -> Sequence[Dataset]:
+    """The data of an experiment; read once for all cells in a row, also where each is unpickled.
+
+    With ``fingerprints``, those of the Datasets that are asked for, they are read anew if what this
+    process has is other; ValueError if what it reads is other as well.
+    """
     global _loaded
     try:
         key = pickle.dumps((data, source))
     except (pickle.PicklingError, AttributeError, TypeError):  # a function of a notebook, say
-        return data(source)
-    if _loaded[0] != key:
-        _loaded = (key, data(source))
-    return _loaded[1]
+        loaded = _Loaded(b"", data(source))
+        _check_fingerprints(loaded, fingerprints)
+        return loaded.data
+    if _loaded.key != key or not _has(_loaded, fingerprints):
+        _loaded = _Loaded(key, data(source))
+        try:
+            _check_fingerprints(_loaded, fingerprints)
+        except ValueError:
+            forget_data()
+            raise
+    return _loaded.data
+
+
+def _has(loaded: _Loaded, fingerprints: Sequence[str] | None) -> bool:
+    if fingerprints is None:
+        return True
+    if loaded.fingerprints is None:
+        loaded.fingerprints = [d.fingerprint() for d in loaded.data]
+    return loaded.fingerprints == list(fingerprints)
+
+
+def _check_fingerprints(loaded: _Loaded, fingerprints: Sequence[str] | None) -> None:
+    """ValueError that names the first Dataset that is not the one asked for."""
+    if fingerprints is None or _has(loaded, fingerprints):
+        return
+    found = loaded.fingerprints or []
+    if len(found) != len(fingerprints):
+        raise ValueError(f"data must be {len(fingerprints)} data sets here, got {len(found)}")
+    name, got, asked = next(
+        (d.name, got, asked)
+        for d, got, asked in zip(loaded.data, found, fingerprints, strict=True)
+        if got != asked
+    )
+    raise ValueError(
+        f"data '{name}' have sha256 {got} in this process, and not {asked} as in the manifest:"
+        " the files differ, or have changed since"
+    )
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """Methods compared on one sequence of tasks: what ``srcnb run`` runs, and the same in memory."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 
 import pandas as pd
@@ -8,12 +9,14 @@ import pandas as pd
 from srcnb.datasets import Dataset
 from srcnb.experiments.cells import Cell, Condition, Experiment, Source
 from srcnb.experiments.class_incremental import measure
-from srcnb.experiments.runner import cells_of, check_jobs, outcomes
+from srcnb.experiments.estimate import n_weights
+from srcnb.experiments.runner import cells_of
+from srcnb.experiments.workers import check_jobs, outcomes
 from srcnb.methods import METHODS, SLEEPING
 from srcnb.metrics import format_summary, summary
 from srcnb.protocol import Protocol
 from srcnb.tasks import Task, class_incremental
-from srcnb.validation import check_choice, check_int, check_list
+from srcnb.validation import check_choice, check_int, check_list, check_memory
 
 COLUMNS = ["method", "seed", "stage", "phase", "task", "accuracy"]
 DEFAULT = ("sequential", "src", "parallel")
@@ -28,10 +31,13 @@ def comparison(
     """The Experiment "results": each method on a data set in tasks of some classes each.
 
     Raises TypeError or ValueError for unknown methods, and for constants of the sleep that do not
-    fit the network of ``protocol``.
+    fit the network of ``protocol``. Its ``check`` refuses data that do not make such tasks, a
+    schedule that never sleeps, and a network larger than the memory.
     """
     groups = check_int("classes_per_task", classes_per_task, low=1)
-    return _experiment(methods, protocol, data, partial(_tasks, groups))
+    sequence = partial(_tasks, classes_per_task=groups)
+    experiment = _experiment(methods, protocol, data, sequence)
+    return replace(experiment, check=partial(_check_data, tuple(methods), protocol, groups))
 
 
 def compare_methods(
@@ -63,6 +69,7 @@ def compare_methods(
     if not tasks:
         raise ValueError("tasks must hold at least one task, got an empty list")
     experiment = _experiment(methods, protocol, _no_data, partial(_given, list(tasks)))
+    _check(methods, protocol, tasks)
     cells = cells_of(experiment, seeds)
     calls = [(experiment, cell.condition, cell.seed, Source(), False) for cell in cells]
     rows = {}
@@ -101,15 +108,40 @@ def _experiment(
         sequence,
         measure,
         _table,
+        one_protocol=True,
     )
+
+
+def _check_data(
+    methods: Sequence[str], protocol: Protocol, groups: int, data: Sequence[Dataset]
+) -> None:
+    _check(methods, protocol, class_incremental(data[0], groups=groups, cap=protocol.cap))
+
+
+def _check(methods: Sequence[str], protocol: Protocol, tasks: Sequence[Task]) -> None:
+    """ValueError for a schedule that never sleeps, and a network that the memory can't hold."""
+    sleeping = [name for name in methods if name in SLEEPING]
+    every = protocol.schedule.every
+    if sleeping and every > len(tasks):
+        raise ValueError(
+            f"every must be at most {len(tasks)}, the number of tasks, as {sleeping[0]} would"
+            f" never sleep; got {every}"
+        )
+    # The methods of low rank make networks of their own, which are small.
+    if not all(name.startswith("low-rank") for name in methods):
+        # float32: the weights, their momentum, and the copy that a divergence goes back to.
+        n_bytes = 3 * 4 * n_weights(protocol, tasks)
+        check_memory(f"hidden {protocol.hidden}", n_bytes)
 
 
 def _same(protocol: Protocol, condition: Condition) -> Protocol:
     return protocol
 
 
-def _tasks(groups: int, cell: Cell, data: Sequence[Dataset], protocol: Protocol) -> list[Task]:
-    return class_incremental(data[0], groups=groups, cap=protocol.cap)
+def _tasks(
+    cell: Cell, data: Sequence[Dataset], protocol: Protocol, classes_per_task: int
+) -> list[Task]:
+    return class_incremental(data[0], groups=classes_per_task, cap=protocol.cap)
 
 
 def _given(

@@ -15,6 +15,8 @@ from srcnb.spiking.simulate import sleep
 from srcnb.tasks import Task
 
 BATCHES, STEPS = 4, 100  # that are timed
+# Of a network that is timed: a larger one is timed with smaller layers.
+MAX_WEIGHTS = 25_000_000
 
 
 def estimate(
@@ -41,9 +43,28 @@ def estimate(
             continue
         protocol = experiment.protocol(cell.condition)
         sequence = experiment.sequence(cell, load(experiment.data, source), protocol)
+        protocol, times = _smaller(protocol, sequence)
         with one_thread():
-            seconds[key] = _training(cell, sequence, protocol) + _sleeps(cell, sequence, protocol)
+            timed = _training(cell, sequence, protocol) + _sleeps(cell, sequence, protocol)
+        seconds[key] = times * timed
     return [seconds[repr(dict(cell.condition))] for cell in cells]
+
+
+def n_weights(protocol: Protocol, tasks: Sequence[Task]) -> int:
+    """Weights of the network that a protocol has for these tasks."""
+    sizes = (tasks[0].X.shape[1], *protocol.hidden, tasks[0].n_classes)
+    pairs = zip(sizes[:-1], sizes[1:], strict=True)
+    if protocol.rank is not None:
+        return sum(protocol.rank * (n + m) for n, m in pairs)
+    return sum(n * m for n, m in pairs)
+
+
+def _smaller(protocol: Protocol, tasks: Sequence[Task]) -> tuple[Protocol, float]:
+    """A protocol whose network has at most MAX_WEIGHTS, and how many times more its own has."""
+    n, small = n_weights(protocol, tasks), protocol
+    while n_weights(small, tasks) > MAX_WEIGHTS and max(small.hidden, default=1) > 1:
+        small = replace(small, hidden=tuple(max(1, width // 2) for width in small.hidden))
+    return small, n / n_weights(small, tasks)
 
 
 def _training(cell: Cell, sequence: list[Task], protocol: Protocol) -> float:

@@ -61,11 +61,12 @@ def measure_during(cell: Cell, sequence: list[Task], protocol: Protocol) -> list
 
     def sleep(state: SleepState, net: MLP, stage: int, random_state: SeedSequence) -> MLP:
         measure(0, net)
-        state.sleep(net, stage, random_state, callback=measure, every=EVERY)
-        return net
+        slept = state.sleep(net, stage, random_state, callback=measure, every=EVERY).net
+        assert slept is not None
+        return slept
 
-    for _ in train_and_sleep(sequence, protocol, cell.seed, sleep=sleep):
-        pass
+    for checkpoint in train_and_sleep(sequence, protocol, cell.seed, sleep=sleep):
+        cell.keep(checkpoint)
     return rows
 
 
@@ -91,7 +92,9 @@ def measure_little(cell: Cell, sequence: list[Task], protocol: Protocol) -> Iter
     As in the source the sleep input and α are of all images, not only of the 5000.
     """
     [task] = sequence
-    for _, phase, model in train_and_sleep(sequence, protocol, cell.seed):
+    for checkpoint in train_and_sleep(sequence, protocol, cell.seed):
+        cell.keep(checkpoint)
+        _, phase, model = checkpoint
         for images, X, y in (
             ("test", task.X_test, task.y_test),
             ("training", task.X_all, task.y_all),

@@ -1,22 +1,23 @@
-"""The runner: cells over the cores of this machine or the workers of a cluster, and their export.
+"""The runner: cells over processes or a cluster (workers.py), and their export.
 
 Only the runner writes: each finished cell at once as a file of its own (folder.py), and CSV and
 table from these files when all is done.
 """
 
-import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from tqdm import tqdm
 
-from srcnb.experiments.cells import Cell, Experiment, Finished, Source, forget_data, load, run_cell
-from srcnb.experiments.folder import Folder, opened
+from srcnb.experiments.cells import Cell, Experiment, Finished, Source, forget_data, load
+from srcnb.experiments.folder import Folder, manifest_of, opened
 from srcnb.experiments.tables import to_markdown
+from srcnb.experiments.workers import check_jobs, check_workers, outcomes
 from srcnb.io import replacing
-from srcnb.validation import check_int, check_list
+from srcnb.validation import check_bool, check_instance, check_int, check_list
 
 # More are a slip of the finger: they would take years.
 MAX_CELLS = 1_000_000
@@ -64,15 +65,16 @@ def run_cells(
         An int n stands for seeds 0 … n - 1; None: the experiment's own number.
     out : folder
     resume : bool
-        Go on with what is in the folder: cells whose file is there are not run again.
+        Go on with what is in the folder: cells whose file is there are not run again (with
+        ``save_networks``: unless their networks were not saved).
     jobs : int
-        Processes of this machine, with one thread each; -1: as many as it has cores. The results
-        are the same for any number, bit for bit.
+        Processes of this machine, with one thread each; -1: as many as there are cores that it may
+        use. The results are the same for any number, bit for bit.
     client : dask.distributed.Client or None
         Its workers run the cells in place of this machine's. Each must have one thread.
     save_networks : bool
         Keep the network before and after each sleep, as NAME.cells/CELL,stage=K,train.npz and
-        …,sleep.npz.
+        …,sleep.npz, and in …,input.npz what ``sleep_again`` needs to repeat it.
 
     Returns
     -------
@@ -81,37 +83,90 @@ def run_cells(
 
     Raises
     ------
-    ValueError
-        Before anything is run: for parameters that are out of range, a folder that can't be
-        written, is in use, or holds something else; an experiment that needs a file of features
-        and gets none, or the other way round.
+    ValueError, TypeError
+        Before anything is run or written: for parameters that are out of range, a folder that
+        can't be written, is in use, or holds something else; an experiment that needs a file of
+        features and gets none, or the other way round; data that do not fit; a cluster without
+        workers, or with one of several threads.
     CellsFailed
         After all other cells are finished, if some raised an error or ended their process.
     """
-    source = Source() if source is None else source
-    _check_features(experiment, source)
-    cells = cells_of(experiment, seeds)
-    jobs = check_jobs(jobs)
-    forget_data()
-    data = load(experiment.data, source)
-    failed = []
-    with opened(experiment, out, data, resume) as folder:
-        to_do = [cell for cell in cells if not folder.file(cell).exists()]
-        calls = [(experiment, c.condition, c.seed, source, save_networks) for c in to_do]
-        with tqdm(
-            total=len(cells), initial=len(cells) - len(to_do), unit="cell", disable=None
-        ) as bar:
-            for cell, outcome in outcomes(to_do, calls, jobs, client):
+    plan = prepared(experiment, source, seeds, out, resume, jobs, client, save_networks)
+    failed: list[tuple[Cell, BaseException]] = []
+    with opened(experiment, out, plan.manifest, resume) as folder:
+        to_do = [c for c in plan.cells if not folder.is_finished(c, save_networks)]
+        hashes = [entry["sha256"] for entry in plan.manifest["data"]]
+        calls = [
+            (experiment, c.condition, c.seed, plan.source, save_networks, hashes) for c in to_do
+        ]
+        done = len(plan.cells) - len(to_do)
+        with tqdm(total=len(plan.cells), initial=done, unit="cell", disable=None) as bar:
+            for cell, outcome in outcomes(to_do, calls, plan.jobs, client):
                 if isinstance(outcome, BaseException):
                     failed.append((cell, outcome))
                 else:
-                    folder.write(outcome)
+                    try:
+                        folder.write(outcome)
+                    except (TypeError, ValueError, OverflowError) as error:  # not a full disk
+                        failed.append((cell, error))
                 bar.set_description(str(cell))
                 bar.update()
         results = folder.results()
     if failed:
         raise CellsFailed(failed) from failed[0][1]
     return results
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What :func:`run_cells` will run, checked.
+
+    Attributes
+    ----------
+    source : Source, its paths absolute
+    cells : list of all Cells that are asked for
+    to_do : those of them that are not finished
+    jobs : number of processes
+    manifest : what the cells are of
+    """
+
+    source: Source
+    cells: list[Cell]
+    to_do: list[Cell]
+    jobs: int
+    manifest: dict[str, Any]
+
+
+def prepared(
+    experiment: Experiment,
+    source: Source | None = None,
+    seeds: int | Sequence[int] | None = None,
+    out: str | Path = ".",
+    resume: bool = False,
+    jobs: int = 1,
+    client: Any = None,
+    save_networks: bool = False,
+) -> Plan:
+    """All the checks of :func:`run_cells`, which see, and none of its work: nothing is written."""
+    check_instance("experiment", experiment, Experiment, "an Experiment, such as EXPERIMENTS has")
+    source = Source() if source is None else source
+    check_instance("source", source, Source, "a Source(data_dir, features_file)")
+    resume, save_networks = check_bool("resume", resume), check_bool("save_networks", save_networks)
+    _check_features(experiment, source)
+    cells = cells_of(experiment, seeds)
+    jobs = check_jobs(jobs)
+    if client is not None:
+        check_workers(client)
+    source = source.absolute()
+    forget_data()
+    data = load(experiment.data, source)
+    if experiment.check is not None:
+        experiment.check(data)
+    manifest = manifest_of(experiment, data)
+    folder = Folder(experiment, Path(out))
+    folder.check(manifest, resume)
+    to_do = [cell for cell in cells if not folder.is_finished(cell, save_networks)]
+    return Plan(source, cells, to_do, jobs, manifest)
 
 
 def run_experiment(
@@ -142,7 +197,9 @@ def check_seeds(seeds: Any, n_conditions: int = 1) -> list[int]:
     """Return ``seeds`` as a list of seeds, each once; an int n stands for 0 … n - 1."""
     if not isinstance(seeds, (range, list, tuple)):
         seeds = range(check_int("seeds", seeds, low=1))
-    n = len(seeds) * n_conditions
+    # Not len(): a range may have more than it can say.
+    n = -(-(seeds.stop - seeds.start) // seeds.step) if isinstance(seeds, range) else len(seeds)
+    n = max(n, 0) * n_conditions
     if n > MAX_CELLS:
         raise ValueError(f"seeds must make at most {MAX_CELLS:,} cells, got {n:,}")
     chosen = [check_int("seeds", seed) for seed in check_list("seeds", seeds)]
@@ -151,18 +208,16 @@ def check_seeds(seeds: Any, n_conditions: int = 1) -> list[int]:
     return chosen
 
 
-def check_jobs(jobs: Any) -> int:
-    """Return ``jobs`` as a number of processes, from 1; -1 stands for the number of cores."""
-    jobs = check_int("jobs", jobs, low=-1)
-    if not jobs:
-        raise ValueError("jobs must be at least 1, or -1 for all cores, got 0")
-    return (os.cpu_count() or 1) if jobs == -1 else jobs
-
-
 def finished_results(experiment: Experiment, out: str | Path) -> pd.DataFrame:
     """What is finished in a folder, as :func:`run_cells` returns it; empty where nothing is."""
     folder = Folder(experiment, Path(out))
     return folder.results() if folder.manifest.exists() else pd.DataFrame()
+
+
+def finished_cells(experiment: Experiment, out: str | Path) -> list[Finished]:
+    """The finished cells in a folder, without their networks."""
+    folder = Folder(experiment, Path(out))
+    return folder.finished() if folder.manifest.exists() else []
 
 
 def export(experiment: Experiment, results: pd.DataFrame, out: str | Path) -> tuple[Path, Path]:
@@ -179,118 +234,6 @@ def export(experiment: Experiment, results: pd.DataFrame, out: str | Path) -> tu
 def total_seconds(experiment: Experiment, results: pd.DataFrame) -> float:
     """What all cells took together, in seconds."""
     return float(results.groupby([*experiment.conditions[0], "seed"])["seconds"].first().sum())
-
-
-Outcome = tuple[Cell, Finished | BaseException]
-
-
-def outcomes(
-    cells: Sequence[Cell], calls: Sequence[tuple[Any, ...]], jobs: int, client: Any = None
-) -> Iterator[Outcome]:
-    """Yield each cell with what ``run_cell`` gave for its call, as it is done; or its error."""
-    if client is not None:
-        yield from _on_dask(cells, calls, client)
-    elif jobs == 1 or len(calls) < 2:
-        for cell, call in zip(cells, calls, strict=True):
-            yield cell, _attempt(*call)
-    else:
-        yield from _on_processes(cells, calls, min(jobs, len(calls)))
-
-
-def _attempt(*call: Any) -> Finished | Exception:
-    """What a cell gives, or the error that it raises."""
-    try:
-        return run_cell(*call)
-    except Exception as error:
-        return error
-
-
-def _attempt_call(call: tuple[Any, ...]) -> Finished | Exception:
-    return _attempt(*call)
-
-
-def _numbered(number: int, call: tuple[Any, ...]) -> tuple[int, Finished | Exception]:
-    return number, _attempt(*call)
-
-
-def _on_processes(
-    cells: Sequence[Cell], calls: Sequence[tuple[Any, ...]], jobs: int
-) -> Iterator[Outcome]:
-    """Cells over processes of this machine, by joblib."""
-    from joblib import Parallel, delayed, parallel_config
-    from joblib.externals.loky.process_executor import TerminatedWorkerError
-
-    compile_kernel()  # once, not in every process
-    waiting = dict(enumerate(cells))
-    # Workers whose parent was killed have nothing to do: they end after this time, in seconds.
-    with parallel_config("loky", n_jobs=jobs, inner_max_num_threads=1, idle_worker_timeout=30):
-        try:
-            for i, outcome in Parallel(return_as="generator_unordered", batch_size=1)(
-                delayed(_numbered)(i, call) for i, call in enumerate(calls)
-            ):
-                yield waiting.pop(i), outcome
-        except TerminatedWorkerError as error:
-            # Which cell it was is not known: those that are left run one by one.
-            yield from _one_by_one(waiting, calls, error)
-
-
-def _one_by_one(
-    waiting: dict[int, Cell], calls: Sequence[tuple[Any, ...]], error: BaseException
-) -> Iterator[Outcome]:
-    """The cells that were left when a process ended, each in a process of its own."""
-    from joblib.externals.loky import ProcessPoolExecutor
-
-    for i, cell in waiting.items():
-        with ProcessPoolExecutor(max_workers=1) as executor:
-            try:
-                yield cell, executor.submit(_attempt, *calls[i]).result()
-            except RuntimeError as ended:
-                yield cell, ended
-
-
-def _on_dask(
-    cells: Sequence[Cell], calls: Sequence[tuple[Any, ...]], client: Any
-) -> Iterator[Outcome]:
-    """Cells over the workers of a cluster; one that always ends its worker fails alone."""
-    from distributed import as_completed
-
-    check_workers(client)
-    # pure=False: a cell is run, not looked up by its arguments.
-    futures = client.map(_attempt_call, calls, pure=False)
-    cell_of = {future.key: cell for future, cell in zip(futures, cells, strict=True)}
-    # With results, as one may be lost together with the worker that has it, and is then run again.
-    done = as_completed(  # type: ignore[no-untyped-call]
-        futures, with_results=True, raise_errors=False
-    )
-    del futures  # those that are done are released one by one
-    for future, outcome in done:
-        if future.status == "error":
-            outcome = future.exception()
-        elif not isinstance(outcome, (Finished, BaseException)):
-            outcome = RuntimeError(f"the cluster gave it up: its future is {future.status}")
-        yield cell_of[future.key], outcome
-        future.release()
-
-
-def check_workers(client: Any) -> None:
-    """ValueError that names the first of a client's workers that has not exactly one thread."""
-    for address, worker in client.scheduler_info(n_workers=-1)["workers"].items():
-        if worker["nthreads"] != 1:
-            raise ValueError(
-                "client must have workers of one thread (nthreads = 1), got"
-                f" {address} with {worker['nthreads']}"
-            )
-
-
-def compile_kernel() -> None:
-    """Compile the kernel for float32, into the cache that new processes read."""
-    import numpy as np
-
-    from srcnb.spiking.config import SleepConfig
-    from srcnb.spiking.simulate import simulate
-
-    config = SleepConfig(2, alpha=[1], beta=[1], inc=0.1, dec=0.1)
-    simulate([np.ones((2, 2), np.float32)], np.ones((2, 2)), config)
 
 
 def _check_features(experiment: Experiment, source: Source) -> None:

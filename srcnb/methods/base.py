@@ -1,6 +1,7 @@
 """The one loop that trains and sleeps: a task is learnt, measured, and perhaps slept over."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -8,7 +9,11 @@ from numpy.random import Generator, SeedSequence, default_rng
 
 from srcnb.mlp import MLP
 from srcnb.protocol import Protocol, SleepState
+from srcnb.spiking.config import SleepConfig
+from srcnb.spiking.inputs import SleepInput
+from srcnb.spiking.report import SleepResult
 from srcnb.tasks import Task
+from srcnb.validation import RandomState
 
 
 class Checkpoint(NamedTuple):
@@ -24,6 +29,54 @@ class Checkpoint(NamedTuple):
     stage: int
     phase: str
     model: Any
+
+
+@dataclass(frozen=True, eq=False)
+class SleepRecord:
+    """What a sleep was done with: with it and the network before, it can be done again.
+
+    Attributes
+    ----------
+    random_state : SeedSequence
+    config : SleepConfig
+    engine : as in :func:`srcnb.sleep`
+    sleep_input : the run's own, which the next task changes
+    alone : whether the network after the sleep is what the sleep gave, with nothing done to it
+    """
+
+    random_state: SeedSequence
+    config: SleepConfig
+    engine: str
+    sleep_input: SleepInput
+    alone: bool
+
+
+class Slept(Checkpoint):
+    """A Checkpoint after a sleep; ``record`` says how it was done, None where no step was."""
+
+    record: SleepRecord | None = None
+
+
+class _State(SleepState):
+    """A SleepState that remembers its last sleep, whichever constants and numbers it had."""
+
+    last: tuple[SleepResult, RandomState, str] | None = None
+
+    def sleep(self, net: MLP, stage: int, random_state: RandomState, **options: Any) -> SleepResult:
+        result = super().sleep(net, stage, random_state, **options)
+        self.last = result, random_state, options.get("engine", "numba")
+        return result
+
+    def record(self, slept: MLP) -> SleepRecord | None:
+        """Of the last sleep, after which the run goes on with ``slept``; forgets it."""
+        if self.last is None:
+            return None
+        result, random_state, engine = self.last
+        self.last = None
+        if not isinstance(random_state, SeedSequence):
+            return None
+        alone = slept is result.net
+        return SleepRecord(random_state, result.config, engine, self.sleep_input, alone)
 
 
 Method: TypeAlias = Callable[[Sequence[Task], Protocol, int], Iterator[Checkpoint]]
@@ -51,7 +104,7 @@ class Learner:
     def after_task(self, net: MLP) -> MLP:
         """The network to go on with, once a task is learnt and, where a sleep is due, slept over.
 
-        ``net`` may be changed, or another be returned.
+        ``net`` is left as it is: where something is to change, another network is returned.
         """
         return net
 
@@ -78,7 +131,7 @@ def train_and_sleep(
     aside: bool = False,
     first: MLP | None = None,
 ) -> Iterator[Checkpoint]:
-    """Yield a checkpoint after each task and, with ``sleeps``, after each sleep.
+    """Yield a checkpoint after each task and, with ``sleeps``, a Slept after each sleep.
 
     The network starts and trains with the same random numbers for every method and whether it
     sleeps or not.
@@ -102,7 +155,7 @@ def train_and_sleep(
     if sleeps:
         protocol.check_sleeps()
     net = protocol.new_network(tasks, seed) if first is None else first.copy()
-    state = SleepState(protocol.schedule)
+    state = _State(protocol.schedule)
     learns = learner(default_rng(SeedSequence(seed, spawn_key=(0,))))
     for stage, task in enumerate(tasks, 1):
         training = protocol.training_at(stage)
@@ -118,7 +171,9 @@ def train_and_sleep(
         state.update(task)
         if due:
             slept = learns.after_task(sleep(state, net, stage, SeedSequence([seed, stage])))
-            yield Checkpoint(stage, "sleep", learns.model(slept))
+            checkpoint = Slept(stage, "sleep", learns.model(slept))
+            checkpoint.record = state.record(slept)
+            yield checkpoint
             net = net if aside else slept
 
 

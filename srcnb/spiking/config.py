@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from srcnb.validation import (
+    MAX_LENGTH,
     Array,
     ArrayLike,
     check_array,
@@ -83,7 +84,7 @@ class SleepConfig:
         def put(name: str, value: Any) -> None:
             object.__setattr__(self, name, value)
 
-        put("n_steps", check_int("n_steps", self.n_steps))
+        put("n_steps", check_int("n_steps", self.n_steps, high=MAX_LENGTH))
         for name in ("alpha", "beta"):
             put(name, _numbers_per_layer(name, getattr(self, name)))
         if not self.alpha or len(self.alpha) != len(self.beta):
@@ -122,7 +123,7 @@ class SleepConfig:
         return np.array(np.broadcast_to(np.asarray(current, dtype), (n,)))
 
     def check_in_dtype(self, dtype: np.dtype[Any]) -> None:
-        """Raise ValueError for a constant that is infinite, or 0 by rounding, in ``dtype``."""
+        """Raise ValueError for a constant that is too large or too small for ``dtype``."""
         for name in ("decay", "inhibition", "inc", "dec", "gate_width", "alpha", "beta"):
             values = getattr(self, name)
             if isinstance(values, float):

@@ -213,16 +213,18 @@ def input_blocks(
 ) -> Iterator[Array]:
     """Yield the intensities of ``config.n_steps`` steps, at most ``block_steps`` rows at a time.
 
-    ``sleep_input`` is what ``srcnb.sleep`` takes; each block is checked before it is used.
+    ``sleep_input`` is what ``srcnb.sleep`` takes; each block is checked before it is used. A list
+    or tuple of blocks must have ``n_steps`` rows in sum; blocks of a generator may have more.
     """
     n_steps = config.n_steps
+    blocks = _any_blocks(sleep_input, n_steps, rng, block_steps)
+    if isinstance(blocks, (list, tuple)):
+        n_rows = sum(_n_rows(block, n_inputs) for block in blocks)
+        if n_rows != n_steps:
+            raise ValueError(f"sleep_input must have n_steps = {n_steps} rows, got {n_rows}")
     done = 0
-    for block in _any_blocks(sleep_input, n_steps, rng, block_steps):
-        if np.ndim(block) != 2 or np.shape(block)[1] != n_inputs:
-            raise ValueError(
-                f"sleep_input must have shape (n_steps, {n_inputs}), the inputs of the network,"
-                f" got {np.shape(block)}"
-            )
+    for block in blocks:
+        _n_rows(block, n_inputs)
         for start in range(0, min(len(block), n_steps - done), block_steps):
             end = min(start + block_steps, n_steps - done)
             yield check_intensities("sleep_input", block[start:end])
@@ -231,6 +233,17 @@ def input_blocks(
             return
     if done < n_steps:
         raise ValueError(f"sleep_input must yield n_steps = {n_steps} steps, got only {done}")
+
+
+def _n_rows(block: Any, n_inputs: int) -> int:
+    """The rows of a block of intensities; ValueError unless it has ``n_inputs`` columns."""
+    shape: tuple[int, ...] = np.shape(block)
+    if len(shape) != 2 or shape[1] != n_inputs:
+        raise ValueError(
+            f"sleep_input must have shape (n_steps, {n_inputs}), the inputs of the network,"
+            f" got {shape}"
+        )
+    return shape[0]
 
 
 def _any_blocks(

@@ -4,7 +4,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from importlib import import_module
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
@@ -12,21 +12,21 @@ from srcnb.mlp import MLP
 from srcnb.spiking.config import SleepConfig
 from srcnb.spiking.inputs import AnyInput, draw_spikes, input_blocks
 from srcnb.spiking.report import Change, SleepResult, warn_of
+from srcnb.spiking.watchers import MAX_DROP, MOMENTS, Watcher, caller, check_validate, guard
 from srcnb.validation import (
     Array,
     ArrayLike,
     RandomState,
-    check_array,
     check_bool,
     check_choice,
     check_instance,
     check_int,
-    check_labels,
-    check_list,
+    check_memory,
     check_real,
     check_rng,
+    check_vectors,
     check_weights,
-    check_width,
+    check_zero_one,
 )
 
 ENGINES = {"numba": "srcnb.spiking.kernel", "reference": "srcnb.spiking.reference"}
@@ -35,13 +35,6 @@ ENGINES = {"numba": "srcnb.spiking.kernel", "reference": "srcnb.spiking.referenc
 BLOCK_STEPS = 1024
 # Blocks between two checks for weights that overflowed: a check reads all the weights.
 BLOCKS_PER_CHECK = 4
-# How often ``validate`` is looked at during a sleep, unless ``every`` says so, and how far the
-# accuracy may fall: README's own sleeps, which work, cost the current task 0.0 to 9.8 points (four
-# seeds, training data), so that none of them is stopped.
-MOMENTS, MAX_DROP = 20, 0.1
-
-# Looks at a sleep at some of its steps, and says why it is to end there, if it is.
-Watcher: TypeAlias = Callable[["Simulation"], str | None]
 
 
 class Simulation:
@@ -71,14 +64,7 @@ class Simulation:
         if membranes is None:
             membranes = [np.zeros(n, weights[0].dtype) for n in sizes]
         else:
-            membranes = [
-                check_array(f"membranes[{i}]", v, 1, weights[0].dtype)
-                for i, v in enumerate(check_list("membranes", membranes))
-            ]
-            if [len(v) for v in membranes] != sizes:
-                raise ValueError(
-                    f"membranes must have lengths {sizes}, got {[len(v) for v in membranes]}"
-                )
+            membranes = check_vectors("membranes", membranes, sizes, weights[0].dtype)
         self.config = config
         self.n_steps = 0  # so far
         self.weights = [w.copy() for w in weights]
@@ -87,6 +73,12 @@ class Simulation:
         self.spike_counts = [np.zeros(n, dtype=np.int64) for n in (self.n_inputs, *sizes)]
         self.block_steps = check_int("block_steps", block_steps, low=1)
         self._before = weights
+        steps = min(self.block_steps, config.n_steps)
+        # Spikes of all layers, and 4 bytes for the number that each spike of the input is drawn by.
+        n_neurons = self.n_inputs + sum(sizes)
+        check_memory(f"block_steps = {steps}", steps * (n_neurons + 4 * self.n_inputs))
+        if record:  # all blocks, and in the end all of them put together
+            check_memory(f"record with {config.n_steps} steps", 2 * config.n_steps * n_neurons)
         self._recorded: list[list[Array]] | None = [] if record else None
         self._engine = import_module(ENGINES[engine])
         self._n_blocks = 0
@@ -171,16 +163,10 @@ def _add_counts(counts: Array, spikes: Array) -> None:
 
 def check_spikes(name: str, spikes: Any, width: int) -> Array:
     """Return ``spikes`` as bool (n, width); ValueError for other widths or values than 0/1."""
-    spikes = np.asarray(spikes)
-    if spikes.ndim != 2 or spikes.shape[1] != width:
-        raise ValueError(f"{name} must have shape (n_steps, {width}), got {spikes.shape}")
-    if spikes.dtype != bool:
-        if spikes.dtype.kind not in "iuf":
-            raise TypeError(f"{name} must be bool or 0/1, got dtype {spikes.dtype}")
-        bad = (spikes != 0) & (spikes != 1)
-        if bad.any():
-            raise ValueError(f"{name} must be 0 or 1, got {spikes[bad][0]}")
-    return np.asarray(spikes.astype(bool, copy=False))
+    checked = check_zero_one(name, spikes)
+    if checked.ndim != 2 or checked.shape[1] != width:
+        raise ValueError(f"{name} must have shape (n_steps, {width}), got {checked.shape}")
+    return checked
 
 
 def simulate(
@@ -266,7 +252,9 @@ def sleep(
     net : MLP
         Left unchanged. Its biases, if any, take no part in the sleep.
     sleep_input : intensities in [0, 1]: array-like of shape (n_0,) or (n_steps, n_0); or an object
-        with ``draw(n_steps, rng)`` (see spiking/inputs.py); or an iterable of (any, n_0) blocks
+        with ``draw(n_steps, rng)`` (see spiking/inputs.py); or an iterable of (any, n_0) blocks.
+        Those of a list or tuple must have n_steps rows in sum. A generator may go on: what comes
+        after n_steps is not used
     config : SleepConfig
     random_state : None, int, SeedSequence or Generator
     engine : "numba" | "reference"
@@ -326,10 +314,10 @@ def sleep(
     watchers: list[Watcher] = []
     if validate is not None:
         drop = MAX_DROP if max_drop is None else float(max_drop)
-        watchers.append(_guard(net, simulation, *_check_validate(validate, net), drop))
+        watchers.append(guard(net, simulation, *check_validate(validate, net), drop))
         every = every or -(-config.n_steps // MOMENTS)
     if callback is not None:
-        watchers.append(_caller(callback, net))
+        watchers.append(caller(callback, net))
 
     def spikes() -> Iterator[Array]:
         for intensities in input_blocks(
@@ -362,56 +350,3 @@ def _run(
                 if stopped is not None:
                     return stopped
     return None
-
-
-def _caller(callback: Callable[[int, MLP], object], net: MLP) -> Watcher:
-    """Calls ``callback``, with weights that it may change; ends the sleep if it returns True."""
-
-    def call(simulation: Simulation) -> str | None:
-        step = simulation.n_steps
-        answer = callback(step, net.with_weights([w.copy() for w in simulation.weights]))
-        # Only True itself: what a callback returns by the way is not meant.
-        if isinstance(answer, (bool, np.bool_)) and answer:
-            return f"stopped at step {step} by callback"
-        return None
-
-    return call
-
-
-def _check_validate(validate: Any, net: MLP) -> tuple[Array, Array]:
-    """``validate`` as data of the network's width and labels of its classes."""
-    pair = check_list("validate", validate)
-    if len(pair) != 2:
-        raise ValueError(f"validate must be a pair (X, y), got {len(pair)} items")
-    X = check_array("validate[0]", pair[0], 2, net.dtype)
-    check_width("validate[0]", X, net.layer_sizes[0])
-    if not len(X):
-        raise ValueError(f"validate[0] must hold at least one sample, got shape {X.shape}")
-    return X, check_labels("validate[1]", pair[1], len(X), net.layer_sizes[-1])
-
-
-def _guard(net: MLP, simulation: Simulation, X: Array, y: Array, max_drop: float) -> Watcher:
-    """Ends a sleep at which accuracy falls too far, and goes back to the last look before that."""
-
-    def accuracy(weights: list[Array]) -> float:
-        with np.errstate(over="ignore", invalid="ignore"):
-            z = net.with_weights(weights).logits(X)
-        # Of weights that have overflowed, no answer is right.
-        return float(np.mean((z.argmax(axis=1) == y) & np.isfinite(z).all(axis=1)))
-
-    before = accuracy(simulation.weights)
-    good = simulation.state()
-
-    def guard(simulation: Simulation) -> str | None:
-        nonlocal good
-        step, now = simulation.n_steps, accuracy(simulation.weights)
-        if before - now <= max_drop + 1e-9:  # 0.95 - 0.85 is a little more than 0.1
-            good = simulation.state()
-            return None
-        simulation.go_back(good)
-        return (
-            f"stopped at step {step}, as accuracy on validate fell from {before:.1%} to {now:.1%};"
-            f" the weights are those of step {simulation.n_steps}"
-        )
-
-    return guard
