@@ -12,7 +12,7 @@ PACKAGE = ROOT / "srcnb"
 ORDER = (
     *("_version", "validation", "io", "backprop", "sgd", "mlp", "low_rank", "datasets"),
     *("own_data", "tasks", "spiking.config", "spiking.inputs", "spiking.reference"),
-    *("spiking.threads", "spiking.events", "spiking.kernel", "spiking.simulate"),
+    *("spiking.forks", "spiking.threads", "spiking.events", "spiking.kernel", "spiking.simulate"),
     *("spiking.conversion", "spiking", "protocol", "presets", "methods.base"),
     *("methods.baselines", "methods.src", "methods.rehearsal", "methods.icarl"),
     *("methods.regularization", "methods.merging", "methods", "metrics", "plotting"),
