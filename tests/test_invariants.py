@@ -13,7 +13,7 @@ ORDER = (
     *("_version", "validation", "io", "initial", "backprop", "sgd", "mlp", "low_rank", "datasets"),
     "npz",
     *("own_data", "tasks", "spiking.config", "spiking.inputs", "spiking.reference"),
-    *("spiking.threads", "spiking.events", "spiking.kernel", "spiking.simulate"),
+    *("spiking.forks", "spiking.threads", "spiking.events", "spiking.kernel", "spiking.simulate"),
     *("spiking.conversion", "spiking", "protocol", "presets", "methods.base"),
     *("methods.baselines", "methods.src", "methods.rehearsal", "methods.icarl"),
     *("methods.regularization", "methods.merging", "methods", "metrics", "plotting"),

@@ -11,6 +11,7 @@ import numpy as np
 
 from srcnb.mlp import MLP
 from srcnb.spiking.config import SleepConfig
+from srcnb.spiking.forks import no_fork
 from srcnb.spiking.inputs import AnyInput, draw_spikes, input_blocks
 from srcnb.validation import (
     Array,
@@ -119,8 +120,8 @@ class Simulation:
         if record:  # all blocks, and in the end all of them put together
             check_memory(f"record with {config.n_steps} steps", 2 * config.n_steps * n_neurons)
         self._recorded: list[list[Array]] | None = [] if record else None
-
-        self._run_block = import_module(ENGINES[engine]).run_block
+        with no_fork:
+            self._run_block = import_module(ENGINES[engine]).run_block
         self._n_blocks = 0
 
     def advance(self, input_spikes: Array) -> None:
