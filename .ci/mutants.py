@@ -20,6 +20,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 SELECTION = re.compile(r"(pytest_add_cli_args_test_selection =).*")
+SLOW = re.compile(r"cli|experiments")
 # Tests beside a module's own that are of it: what it is part of, or where it is used at once.
 MORE = {
     "methods": ["tests/test_methods.py"],
@@ -65,7 +66,8 @@ def main():
     for module, name in random.Random(args.seed).sample(names, args.sample):
         sample[module].append(name)
     killed, survivors = 0, []
-    for module, chosen in sorted(sample.items()):
+    # The program and the runner last, whose tests take longest.
+    for module, chosen in sorted(sample.items(), key=lambda s: (bool(SLOW.search(s[0])), s[0])):
         parts = module.split("/")
         tests = [f"tests/test_{parts[-1]}.py", "tests/test_bad_input.py"]
         tests += [test for part in parts for test in MORE.get(part, [])]

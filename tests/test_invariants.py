@@ -12,7 +12,8 @@ PACKAGE = ROOT / "srcnb"
 ORDER = (
     *("_version", "validation", "io", "initial", "backprop", "sgd", "mlp", "low_rank"),
     *("sklearn_mlp", "datasets", "npz", "own_data", "tasks", "spiking.config"),
-    *("spiking.inputs", "spiking.reference", "spiking.threads", "spiking.events"),
+    *("spiking.inputs", "spiking.reference", "spiking.forks", "spiking.threads"),
+    "spiking.events",
     *("spiking.changes", "spiking.kernel", "spiking.report", "spiking.watchers"),
     *("spiking.simulate", "spiking.conversion", "spiking.scaling", "spiking.calibrate", "spiking"),
     *("output", "protocol", "preset_files", "presets", "methods.base", "methods.baselines"),

@@ -104,7 +104,9 @@ def test_twins_in_float32(gate, inhibition):
         for w, u in zip(a.weights, b.weights, strict=True):
             assert u.dtype == np.float32
             np.testing.assert_allclose(w, u, rtol=0, atol=2e-6)
-    assert tried >= 10
+        if tried == 10:
+            return
+    pytest.fail(f"only {tried} runs keep away from the thresholds")
 
 
 def closest_to_threshold(weights, spikes, config):
@@ -415,9 +417,18 @@ import tempfile
 def no_folder(*args, **kwargs):
     raise OSError("read-only")
 tempfile.TemporaryFile = no_folder
-import numpy as np, srcnb
-config = srcnb.SleepConfig(3, alpha=[1], beta=[1], inc=0.1, dec=0.1)
-print(srcnb.simulate([np.ones((2, 2))], np.ones((3, 2)), config).spike_counts[1])
+import numpy as np
+from numba import prange
+from srcnb.spiking import kernel
+from srcnb.spiking.threads import compiled
+assert kernel._run_layer.parallel.stats.cache_path is None
+@compiled
+def double(x):
+    for i in prange(x.size):
+        x[i] *= 2
+x = np.ones(2)
+double(x)
+print(x)
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
-    assert done.stdout.strip() == "[3 3]", done.stderr
+    assert done.stdout.strip() == "[2. 2.]", done.stderr

@@ -255,7 +255,7 @@ def test_bad_random_state_and_layers():
 
 
 def test_memory_does_not_grow_with_the_number_of_steps():
-    """20,000 steps of 2000 inputs are 40 MB as bools, 160 MB as float32 intensities."""
+    """12,000 steps of 2000 inputs are 24 MB as bools, 96 MB as float32 intensities."""
     script = """
 import resource, sys
 import numpy as np
@@ -268,7 +268,7 @@ def sleep(n_steps):
     srcnb.sleep(net, sleep_input, config, random_state=0)
 sleep(1000)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-sleep(20000)
+sleep(12000)
 print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
 """
     pytest.importorskip("resource")

@@ -85,6 +85,58 @@ thread.join()
     assert run(code, NUMBA_NUM_THREADS="2") == 5 * ["0"]
 
 
+@needs_fork
+def test_a_fork_while_another_thread_compiles():
+    """The compiler's locks, which the other thread holds, are not held in the child."""
+    code = """
+import time
+from srcnb.spiking.threads import compiled
+from numba import prange
+
+@compiled
+def double(x):
+    for i in prange(x.size):
+        x[i] *= 2
+
+def doubled():
+    x = np.ones(3)
+    double(x)
+    return x.sum() == 6
+
+thread = threading.Thread(target=doubled)
+thread.start()
+for _ in range(2):
+    time.sleep(0.1)
+    child = os.fork()
+    if not child:
+        os._exit(0 if doubled() else 3)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+thread.join()
+print(doubled())
+"""
+    assert run(code, limit=60, NUMBA_NUM_THREADS="2") == ["0", "0", "True"]
+
+
+@pytest.mark.slow
+@needs_fork
+@pytest.mark.parametrize("layer", ["default", "workqueue"])
+@pytest.mark.parametrize("delay", [0.0, 0.1, 1.0])
+def test_a_forked_pool_during_the_first_sleep_of_another_thread(layer, delay, tmp_path):
+    """Nothing is compiled yet: soon the other thread imports the kernel, later it compiles it."""
+    code = f"""
+import time
+thread = threading.Thread(target=sleep, args=(0,))
+thread.start()
+time.sleep({delay})
+with multiprocessing.get_context("fork").Pool(2) as pool:
+    got = pool.map(sleep, range(2))
+thread.join()
+print(got == [sleep(seed) for seed in range(2)])
+"""
+    cache = dict(NUMBA_CACHE_DIR=str(tmp_path), NUMBA_THREADING_LAYER=layer)
+    assert run(code, NUMBA_NUM_THREADS="2", **cache) == ["True"]
+
+
 @pytest.mark.parametrize("layer", ["default", "workqueue"])
 def test_python_threads_that_sleep_at_once(layer):
     code = """

@@ -10,6 +10,7 @@ import numpy as np
 
 from srcnb.mlp import MLP
 from srcnb.spiking.config import SleepConfig
+from srcnb.spiking.forks import no_fork
 from srcnb.spiking.inputs import AnyInput, draw_spikes, input_blocks
 from srcnb.spiking.report import Change, SleepResult, warn_of
 from srcnb.spiking.watchers import MAX_DROP, MOMENTS, Watcher, caller, check_validate, guard
@@ -80,7 +81,8 @@ class Simulation:
         if record:  # all blocks, and in the end all of them put together
             check_memory(f"record with {config.n_steps} steps", 2 * config.n_steps * n_neurons)
         self._recorded: list[list[Array]] | None = [] if record else None
-        self._engine = import_module(ENGINES[engine])
+        with no_fork:
+            self._engine = import_module(ENGINES[engine])
         self._n_blocks = 0
 
     def advance(self, input_spikes: Array) -> None:

@@ -1,8 +1,9 @@
 """Compiled functions that may use several threads, and where they must not.
 
 GNU OpenMP ends a forked child whose parent has run a parallel function: so a child of a process
-that has slept uses serial twins, with the same result to the last bit. And numba's workqueue
-aborts a process in which two Python threads run parallel functions at once: so they take turns.
+that has slept uses serial twins, with the same result to the last bit. A fork waits for what
+another thread compiles, as the child could compile nothing. And numba's workqueue aborts a process
+in which two Python threads run parallel functions at once: so they take turns.
 """
 
 import os
@@ -12,8 +13,11 @@ from contextlib import contextmanager, nullcontext
 from types import FunctionType
 from typing import Any
 
+import numpy as np
 from numba import get_num_threads, njit, set_num_threads
 from numba.np.ufunc import threading_layer
+
+from srcnb.spiking.forks import no_fork
 
 _lock = threading.Lock()
 _forked = False
@@ -39,10 +43,22 @@ class Compiled:
         twin.__qualname__ = f"{function.__qualname__}_serial"
         twin.__module__ = function.__module__
         self.serial = _compile(twin, parallel=False)
+        self._called: set[Any] = set()
 
     def __call__(self, *arguments: Any) -> Any:
         """Call the one of the two that this process may run."""
-        return (self.serial if _forked else self.parallel)(*arguments)
+        function = self.serial if _forked else self.parallel
+        # All that numba's types of the arguments depend on, at a fraction of what typeof takes.
+        kinds = (
+            (a.dtype, a.flags.num) if isinstance(a, np.ndarray) else type(a) for a in arguments
+        )
+        call = (_forked, *kinds)
+        if call in self._called:
+            return function(*arguments)
+        with no_fork:  # numba compiles here, or loads what it has compiled
+            result = function(*arguments)
+        self._called.add(call)
+        return result
 
 
 def compiled(function: Any) -> Compiled:
@@ -62,7 +78,8 @@ def using_threads(most: int | None = None) -> Iterator[int]:
     if _forked:
         yield 1
         return
-    available = get_num_threads()  # this chooses the threading layer, if it is the first call
+    with no_fork:  # the first call chooses the threading layer, under locks of LLVM
+        available = get_num_threads()
     with _lock if threading_layer() == "workqueue" else nullcontext():
         n_threads = available if most is None else min(most, available)
         set_num_threads(n_threads)
