@@ -20,7 +20,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 SELECTION = re.compile(r"(pytest_add_cli_args_test_selection =).*")
-SLOW = re.compile(r"cli|experiments")
+SLOW = re.compile(r"cli|experiments|search")
 # Tests beside a module's own that are of it: what it is part of, or where it is used at once.
 MORE = {
     "methods": ["tests/test_methods.py"],
