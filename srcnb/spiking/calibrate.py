@@ -27,7 +27,7 @@ from srcnb.validation import (
 )
 
 # Steps in which rates are measured, and halvings of the interval in which a threshold is looked
-# for: 2^-20 of a factor of 1e12 is far below what one spike more or less makes.
+# for: of a factor of 1e9 they leave 2e-8, far less than one spike more or less makes.
 STEPS, HALVINGS = 200, 30
 # How far below its target a rate may end without a warning: one spike more is often too many.
 TOLERANCE = 0.9
@@ -39,7 +39,7 @@ class RateWarning(UserWarning):
 
 @dataclass(frozen=True)
 class SleepTargets:
-    """What a sleep should be like, in numbers without a unit that hold for any network.
+    """What a sleep should be like, in numbers without a unit that are meant for any network.
 
     Attributes
     ----------
@@ -128,7 +128,8 @@ def calibrate(
         Its ``share``, if it has one, is the share of an awake input that a step keeps on average
         (1 without it): biases are to be as large beside the input as they are awake.
     targets : SleepTargets or None
-        None: those that were chosen on training data of several data sets.
+        None: SleepTargets(), whose numbers are a first choice that no search has been run for:
+        :func:`srcnb.search` finds others for one's own data.
     random_state : None, int, SeedSequence or Generator
 
     Raises
