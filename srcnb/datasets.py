@@ -21,6 +21,7 @@ from srcnb.validation import (
     check_labels,
     check_list,
     check_memory,
+    check_path,
     check_real,
 )
 
@@ -135,7 +136,7 @@ def load(name: str = "digits", data_dir: str | os.PathLike[str] | None = None) -
     folder, openml_name = MNISTS[name]
     data_dir = data_dir or os.environ.get("SRCNB_DATA")
     if data_dir:
-        X, y, X_test, y_test = _from_folder(as_path("data_dir", data_dir) / folder)
+        X, y, X_test, y_test = _from_folder(check_path("data_dir", data_dir) / folder)
     else:
         X, y, X_test, y_test = _from_openml(openml_name)
     X, X_test = (a.reshape(len(a), -1).astype(np.float32) / 255 for a in (X, X_test))
@@ -148,7 +149,7 @@ def read_idx(path: str | os.PathLike[str], n_dims: int) -> Array:
     The header is big-endian: two zero bytes, the type (8: unsigned byte), the number of
     dimensions, then each dimension as 4 bytes. Raises ValueError that names the file.
     """
-    path = as_path("path", path)
+    path = check_path("path", path)
     if check_int("n_dims", n_dims, low=1) > 255:
         raise ValueError(f"n_dims must be at most 255, got {n_dims}")
     magic = bytes((0, 0, 8, n_dims))
@@ -182,14 +183,6 @@ def read_idx(path: str | os.PathLike[str], n_dims: int) -> Array:
         what = f"truncated: {len(content)}" if short else f"too long: over {n_bytes}"
         raise ValueError(f"{path} is {what} bytes for shape {shape}")
     return np.frombuffer(content, np.uint8).reshape(shape)
-
-
-def as_path(name: str, value: Any) -> Path:
-    """Return ``value`` as a Path; TypeError unless it is a string or a path."""
-    try:
-        return Path(value)
-    except TypeError:
-        raise TypeError(f"{name} must be a string or a Path, got {value!r}") from None
 
 
 def _digits() -> Dataset:

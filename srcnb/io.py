@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from srcnb.validation import Array, check_array
+from srcnb.validation import Array, check_array, check_path
 
 PathLike: TypeAlias = str | os.PathLike[str]
 FORMAT, VERSION = "srcnb network", 1
@@ -91,7 +91,7 @@ def check_folder(name: str, folder: PathLike, files: Iterable[str] = ()) -> Path
 
 def is_state_dict(path: PathLike) -> bool:
     """Whether the name of ``path`` says that it is a state dict of PyTorch or the like."""
-    return Path(path).suffix == ".safetensors"
+    return check_path("path", path).suffix == ".safetensors"
 
 
 def write_network(

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-from srcnb.datasets import Dataset, as_path
+from srcnb.datasets import Dataset
 from srcnb.npz import Header, check_numbers, read_arrays, read_headers, refuse_objects
-from srcnb.validation import Array, check_array, check_int, check_memory
+from srcnb.validation import Array, check_array, check_int, check_memory, check_path
 
 FEATURE_ARRAYS = ("train_x", "train_y", "test_x", "test_y")
 # The share of the samples that is held out for testing where a file does not say which.
@@ -56,7 +56,7 @@ def load_file(
         labels that the training part does not have.
     FileNotFoundError
     """
-    path = as_path("path", path)
+    path = check_path("path", path)
     check_int("random_state", random_state)
     if not path.is_file():
         raise FileNotFoundError(f"no such file: {path}")
@@ -132,7 +132,7 @@ def load_features(path: str | os.PathLike[str]) -> Dataset:
         features.
     FileNotFoundError
     """
-    path = as_path("path", path)
+    path = check_path("path", path)
     if not path.is_file():
         raise FileNotFoundError(f"no such file of features: {path}")
     if path.suffix != ".npz":

@@ -3,6 +3,7 @@
 import numbers
 import os
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
@@ -96,6 +97,13 @@ def check_choice(name: str, value: T, choices: Iterable[T]) -> T:
     if value not in choices:
         raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}; got {value!r}")
     return value
+
+
+def check_path(name: str, value: Any) -> Path:
+    """Return ``value``, a string or another path, as a Path."""
+    if not isinstance(value, (str, os.PathLike)):
+        raise TypeError(f"{name} must be a string or a Path, got {_short(value)}")
+    return Path(value)
 
 
 def check_list(name: str, value: Any) -> list[Any]:

@@ -18,7 +18,9 @@ from sklearn.preprocessing import StandardScaler
 import srcnb
 from srcnb import MLP, SleepConfig, datasets, metrics, own_data, presets, tasks
 from srcnb.datasets import Dataset
+from srcnb.experiments import EXPERIMENTS
 from srcnb.experiments.comparison import compare_methods
+from srcnb.experiments.runner import run_experiment
 from srcnb.low_rank import LowRankMLP
 from srcnb.methods.icarl import icarl
 from srcnb.methods.regularization import ewc, si
@@ -48,6 +50,7 @@ NO_LABELS = [
     *([[0]] * 6, [None] * 6, np.zeros((6, 2)), np.ma.masked_array([0] * 6, [1] * 6), [1e12] * 6),
     *([2**63] * 6, np.array(["2020"] * 6, "M8[Y]"), [[0, 1]] * 5),
 ]
+NO_PATHS = [None, 5, 1.5, [], {}, object(), MLP]
 NO_LISTS = [None, 3, "x", 1.5, object()]
 
 
@@ -127,6 +130,20 @@ class Rows:
 
 
 TABLE = [
+    ("save-path", NET.save, "path", NO_PATHS),
+    ("load-path", srcnb.load, "path", NO_PATHS),
+    (
+        "run_experiment-out",
+        lambda v: run_experiment(EXPERIMENTS["patches"], out=v, seeds=1),
+        "out",
+        NO_PATHS,
+    ),
+    *lines(
+        "compare-what",
+        of(compare_methods, tasks=SEQUENCE, protocol=PROTOCOL, methods=["sequential"], seeds=1),
+        tasks=[*NO_LISTS, [], [1, 2], [None]],
+        protocol=[None, 3, "own", {}, Protocol],
+    ),
     *lines(
         "MLP",
         of(MLP, layer_sizes=(4, 5, 3)),
@@ -444,7 +461,7 @@ TABLE = [
         "si", of(run, si), strength=[*NO_REALS[1:], -1], damping=[*NO_REALS, 0, -1], sleeps=NO_BOOLS
     ),
     *lines(
-        "compare_methods",
+        "compare",
         of(compare_methods, tasks=SEQUENCE, protocol=PROTOCOL, methods=["sequential"], seeds=1),
         tasks=[[], ()],
         methods=[*NO_LISTS, [], ["magic"], ["src", "src"], [None], [3]],

@@ -16,7 +16,7 @@ from srcnb.methods import METHODS, SLEEPING
 from srcnb.metrics import format_summary, summary
 from srcnb.protocol import Protocol
 from srcnb.tasks import Task, class_incremental
-from srcnb.validation import check_choice, check_int, check_list, check_memory
+from srcnb.validation import check_choice, check_instance, check_int, check_list, check_memory
 
 COLUMNS = ["method", "seed", "stage", "phase", "task", "accuracy"]
 DEFAULT = ("sequential", "src", "parallel")
@@ -66,8 +66,12 @@ def compare_methods(
     of that task's test samples, over all classes. Ordered by these, methods as they were asked
     for and phases in time.
     """
+    tasks = check_list("tasks", tasks)
     if not tasks:
         raise ValueError("tasks must hold at least one task, got an empty list")
+    for task in tasks:
+        check_instance("tasks", task, Task, "a list of Task")
+    check_instance("protocol", protocol, Protocol, "a Protocol")
     experiment = _experiment(methods, protocol, _no_data, partial(_given, list(tasks)))
     _check(methods, protocol, tasks)
     cells = cells_of(experiment, seeds)

@@ -17,7 +17,7 @@ from srcnb.experiments.folder import Folder, manifest_of, opened
 from srcnb.experiments.tables import to_markdown
 from srcnb.experiments.workers import check_jobs, check_workers, outcomes
 from srcnb.io import replacing
-from srcnb.validation import check_bool, check_instance, check_int, check_list
+from srcnb.validation import check_bool, check_instance, check_int, check_list, check_path
 
 # More are a slip of the finger: they would take years.
 MAX_CELLS = 1_000_000
@@ -155,6 +155,7 @@ def prepared(
     _check_features(experiment, source)
     cells = cells_of(experiment, seeds)
     jobs = check_jobs(jobs)
+    out = check_path("out", out)
     if client is not None:
         check_workers(client)
     source = source.absolute()
@@ -163,7 +164,7 @@ def prepared(
     if experiment.check is not None:
         experiment.check(data)
     manifest = manifest_of(experiment, data)
-    folder = Folder(experiment, Path(out))
+    folder = Folder(experiment, out)
     folder.check(manifest, resume)
     to_do = [cell for cell in cells if not folder.is_finished(cell, save_networks)]
     return Plan(source, cells, to_do, jobs, manifest)
