@@ -4,8 +4,9 @@
 
 Works on a copy of what git has. Each module's mutants run against its tests/test_<module>.py; what
 survives, also against tests/test_bad_input.py and the tests of what the module is part of. Prints a
-line per module and the survivors; ``mutmut show NAME`` in the folder that it names has the changed line. The compiled
-kernel is left out (see [mutmut] in setup.cfg): mutmut can't tell its code from that of the cache.
+line per module and the survivors; ``mutmut show NAME`` in the folder that it names has the changed
+line. The compiled kernel is left out (see [mutmut] in setup.cfg): mutmut can't tell its code from
+that of the cache.
 """
 
 import argparse
