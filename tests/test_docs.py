@@ -9,6 +9,7 @@ import pytest
 from conftest import tiny
 from test_invariants import undocumented
 
+import srcnb
 from srcnb import presets
 from srcnb.experiments import EXPERIMENTS
 from srcnb.experiments.runner import run_experiment
@@ -70,7 +71,9 @@ def test_contributing_names_what_is_there():
         *("METHODS", "ORDER", "test_which_methods_sleep", "EXPERIMENTS", "test_names")
     }
     for name, path in named:
-        code = (ROOT / path).read_text(encoding="utf-8")
+        # The package may be installed elsewhere than its tests are.
+        root = Path(srcnb.__file__).parent.parent if path.startswith("srcnb/") else ROOT
+        code = (root / path).read_text(encoding="utf-8")
         assert re.search(rf"^(def )?{name}\b", code, re.MULTILINE), f"{name} in {path}"
 
 
