@@ -128,16 +128,9 @@ def check_dtype(name: str, value: Any) -> np.dtype[Any]:
 
 def check_array(name: str, value: Any, ndim: int, dtype: Any = None) -> Array:
     """Return ``value`` as a finite float array of ``ndim`` dimensions (in ``dtype``, if given)."""
-    refuse_mask(name, value)
-    try:
-        array = np.asarray(value)
-        if array.dtype.kind not in "biuf":
-            raise TypeError
-    except (TypeError, ValueError):
-        raise TypeError(f"{name} must be an array of numbers, got {_short(value)}") from None
-    if array.ndim != ndim:
-        raise ValueError(f"{name} must have {ndim} dimension(s), got shape {array.shape}")
-    given = array
+    given = _numbers(name, value, "numbers")
+    if given.ndim != ndim:
+        raise ValueError(f"{name} must have {ndim} dimension(s), got shape {given.shape}")
     with np.errstate(over="ignore"):
         array = given.astype(dtype or np.result_type(given.dtype, np.float32), copy=False)
     bad = ~np.isfinite(array)
@@ -159,13 +152,7 @@ def check_vectors(name: str, value: Any, lengths: list[int], dtype: np.dtype[Any
 
 def check_zero_one(name: str, value: Any) -> Array:
     """Return ``value`` as a bool array of its shape; ValueError unless it holds 0 and 1 only."""
-    refuse_mask(name, value)
-    try:
-        array = np.asarray(value)
-        if array.dtype.kind not in "biuf":
-            raise TypeError
-    except (TypeError, ValueError):
-        raise TypeError(f"{name} must be an array of bool or 0/1, got {_short(value)}") from None
+    array = _numbers(name, value, "bool or 0/1")
     if array.dtype != bool:
         bad = (array != 0) & (array != 1)
         if bad.any():
@@ -358,6 +345,18 @@ def refuse_mask(name: str, value: Any) -> None:
         for i, row in enumerate(value):
             if isinstance(row, MaskedArray):
                 refuse_mask(f"{name}[{i}]", row)
+
+
+def _numbers(name: str, value: Any, what: str) -> Array:
+    """Return ``value`` as an array; TypeError, which says ``what`` it must hold, for no numbers."""
+    refuse_mask(name, value)
+    try:
+        array = np.asarray(value)
+        if array.dtype.kind not in "biuf":
+            raise TypeError
+    except (TypeError, ValueError):
+        raise TypeError(f"{name} must be an array of {what}, got {_short(value)}") from None
+    return array
 
 
 def _short(value: object) -> str:
