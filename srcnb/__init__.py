@@ -23,11 +23,14 @@ from srcnb.spiking.inputs import (
     poisson_spikes,
 )
 from srcnb.spiking.report import Change, NoChangeWarning, SilentLayerWarning, SleepResult
-from srcnb.spiking.simulate import simulate, sleep
+from srcnb.spiking.scaling import FeatureScale
+from srcnb.spiking.simulate import simulate
+from srcnb.spiking.sleeping import sleep
 
 __all__ = [
     "MLP",
     "Change",
+    "FeatureScale",
     "Gradients",
     "MeanInput",
     "NoChangeWarning",

@@ -15,7 +15,7 @@ from srcnb.spiking.config import GATES, SleepConfig
 from srcnb.spiking.conversion import FORMS, alpha_factors
 from srcnb.spiking.inputs import SleepInput
 from srcnb.spiking.report import SleepResult
-from srcnb.spiking.simulate import sleep
+from srcnb.spiking.sleeping import sleep
 from srcnb.tasks import Task
 from srcnb.validation import (
     Array,

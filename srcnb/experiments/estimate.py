@@ -11,7 +11,7 @@ from srcnb.experiments.cells import Cell, Experiment, Finished, Source, load, on
 from srcnb.methods import SLEEPING
 from srcnb.methods.base import all_samples
 from srcnb.protocol import Protocol, SleepState
-from srcnb.spiking.simulate import sleep
+from srcnb.spiking.sleeping import sleep
 from srcnb.tasks import Task
 
 BATCHES, STEPS = 4, 100  # that are timed

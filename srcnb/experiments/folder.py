@@ -29,7 +29,7 @@ from srcnb.io import check_folder, locked, replacing
 from srcnb.low_rank import load
 from srcnb.protocol import Call
 from srcnb.spiking.report import SleepResult
-from srcnb.spiking.simulate import sleep
+from srcnb.spiking.sleeping import sleep
 from srcnb.validation import check_bool, check_int
 
 FORMAT, VERSION = "srcnb cells", 2

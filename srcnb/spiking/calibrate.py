@@ -13,7 +13,7 @@ import numpy as np
 
 from srcnb.mlp import MLP
 from srcnb.spiking.config import GATES, SleepConfig
-from srcnb.spiking.inputs import AnyInput, draw_spikes, input_blocks
+from srcnb.spiking.inputs import AnyInput, as_table, draw_spikes, input_blocks
 from srcnb.spiking.simulate import check_network, simulate
 from srcnb.validation import (
     Array,
@@ -125,8 +125,9 @@ def calibrate(
     ----------
     net : MLP
     sleep_input : as for :func:`srcnb.sleep`; a generator is used up
-        Its ``share``, if it has one, is the share of an awake input that a step keeps on average
-        (1 without it): biases are to be as large beside the input as they are awake.
+        Of a table (n, n_0) it takes 200 rows, first to last. Its ``share``, if it has one, is the
+        share of an awake input that a step keeps on average (1 without it): biases are to be as
+        large beside the input as they are awake.
     targets : SleepTargets or None
         None: SleepTargets(), whose numbers are a first choice that no search has been run for:
         :func:`srcnb.search` finds others for one's own data.
@@ -150,6 +151,9 @@ def calibrate(
     rates = targets.of_layers(len(net.weights))
     input_rng, spike_rng = check_rng("random_state", random_state).spawn(2)
     base = SleepConfig(STEPS, alpha=[1.0], beta=[1.0], inc=0.0, dec=0.0)
+    table = as_table(sleep_input)
+    if table is not None and table.ndim == 2 and len(table):
+        sleep_input = table[np.linspace(0, len(table) - 1, STEPS).astype(np.intp)]
     blocks = input_blocks(sleep_input, base, net.layer_sizes[0], input_rng, STEPS)
     x = np.concatenate(list(blocks))
     max_rate = _max_rate(x, targets.input_rate, base.dt)

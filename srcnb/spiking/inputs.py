@@ -262,11 +262,8 @@ def _any_blocks(
             "sleep_input must be an array of intensities, an object with draw(n_steps, rng), or an"
             f" iterable of blocks of intensities; got {sleep_input!r}"
         )
-    if hasattr(sleep_input, "__array__") or (
-        isinstance(sleep_input, (list, tuple)) and all(np.ndim(row) < 2 for row in sleep_input)
-    ):
-        refuse_mask("sleep_input", sleep_input)
-        array = np.asarray(sleep_input)
+    array = as_table(sleep_input)
+    if array is not None:
         if array.ndim == 1:
             array = np.broadcast_to(array, (n_steps, *array.shape))
         if len(array) != n_steps:
@@ -275,6 +272,16 @@ def _any_blocks(
             )
         return [array]
     return sleep_input
+
+
+def as_table(sleep_input: Any) -> Array | None:
+    """A sleep input that is an array, or lists of numbers, as an array; else None."""
+    if not hasattr(sleep_input, "__array__") and not (
+        isinstance(sleep_input, (list, tuple)) and all(np.ndim(row) < 2 for row in sleep_input)
+    ):
+        return None
+    refuse_mask("sleep_input", sleep_input)
+    return np.asarray(sleep_input)
 
 
 def _drawn(

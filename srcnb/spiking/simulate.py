@@ -1,8 +1,5 @@
-"""``srcnb.simulate``, the pure function: weights and input spikes in, new weights out; and
-``srcnb.sleep`` on top of it: a network and a sleep input in, the slept network out."""
+"""``srcnb.simulate``, the pure function: weights and input spikes in, new weights out."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import replace
 from importlib import import_module
 from typing import Any
 
@@ -11,20 +8,15 @@ import numpy as np
 from srcnb.mlp import MLP
 from srcnb.spiking.config import SleepConfig
 from srcnb.spiking.forks import no_fork
-from srcnb.spiking.inputs import AnyInput, draw_spikes, input_blocks
-from srcnb.spiking.report import Change, SleepResult, warn_of
-from srcnb.spiking.watchers import MAX_DROP, MOMENTS, Watcher, caller, check_validate, guard
+from srcnb.spiking.report import Change, SleepResult
 from srcnb.validation import (
     Array,
     ArrayLike,
-    RandomState,
     check_bool,
     check_choice,
     check_instance,
     check_int,
     check_memory,
-    check_real,
-    check_rng,
     check_vectors,
     check_weights,
     check_zero_one,
@@ -227,128 +219,3 @@ def check_network(net: object) -> None:
         MLP,
         "an srcnb.MLP (srcnb.from_sklearn(net) makes one of scikit-learn's MLPClassifier)",
     )
-
-
-def sleep(
-    net: MLP,
-    sleep_input: AnyInput,
-    config: SleepConfig,
-    random_state: RandomState = None,
-    *,
-    engine: str = "numba",
-    record: bool = False,
-    callback: Callable[[int, MLP], object] | None = None,
-    every: int | None = None,
-    validate: tuple[ArrayLike, ArrayLike] | None = None,
-    max_drop: float | None = None,
-    block_steps: int = BLOCK_STEPS,
-) -> SleepResult:
-    """Let ``net`` sleep: spiking, on sleep input, with Hebbian plasticity (Tadros et al. 2022).
-
-    The input is drawn, simulated and forgotten a block of steps at a time: the memory needed does
-    not grow with ``config.n_steps`` (unless spikes are recorded), and the result depends neither on
-    the blocks nor on the number of threads.
-
-    Parameters
-    ----------
-    net : MLP
-        Left unchanged. Its biases, if any, take no part in the sleep.
-    sleep_input : intensities in [0, 1]: array-like of shape (n_0,) or (n_steps, n_0); or an object
-        with ``draw(n_steps, rng)`` (see spiking/inputs.py); or an iterable of (any, n_0) blocks.
-        Those of a list or tuple must have n_steps rows in sum. A generator may go on: what comes
-        after n_steps is not used
-    config : SleepConfig
-    random_state : None, int, SeedSequence or Generator
-    engine : "numba" | "reference"
-    record : bool
-        Keep the spikes of every layer and step in the result.
-    callback : callable or None
-        Called as ``callback(step, net)`` after every ``every`` steps and after the last, with a
-        network that has the weights of that moment. If it returns True, the sleep ends there.
-    every : int > 0
-        Steps between two calls of ``callback``, or two looks at ``validate``; goes with them. For
-        ``validate`` alone it need not be given: there are about 20 looks then.
-    validate : (X, y) or None
-        Labelled data that the network must keep, array-likes of shapes (n, n_0) and (n,). If the
-        accuracy on them falls too far, the sleep ends, and what it has made since the last look at
-        which it had not is dropped: the result is that of a sleep which ended there.
-    max_drop : float in [0, 1]
-        How far the accuracy on ``validate`` may fall below that before the sleep, as a fraction;
-        None: 0.1.
-    block_steps : int > 0
-        Steps that are drawn and simulated at once, which bounds the memory needed.
-
-    Returns
-    -------
-    SleepResult
-        Its ``net`` is a copy of ``net`` with the weights after the sleep; its ``stopped`` says
-        whether ``callback`` or ``validate`` ended it, and where.
-
-    Raises
-    ------
-    ValueError, TypeError
-        For intensities outside [0, 1], widths or numbers of layers that do not fit, weights that
-        are not finite, labels outside the classes.
-    OverflowError
-        If weights or membranes are found to have overflowed, every few thousand steps.
-
-    Warns
-    -----
-    SilentLayerWarning
-        Once, if layers never fire, naming them and their θ = β/α; not of layers with α = 0.
-    NoChangeWarning
-        If layers fired and no weight changed, or the sleep was stopped before one was kept.
-    """
-    check_network(net)
-    alone = every is not None and callback is None and validate is None
-    if alone or (callback is not None and every is None):
-        raise ValueError(f"callback and every go together, got {callback=}, {every=}")
-    if every is not None:
-        check_int("every", every, low=1)
-    if callback is not None and not callable(callback):
-        raise TypeError(f"callback must be a function of (step, net), got {callback!r}")
-    if max_drop is not None:
-        check_real("max_drop", max_drop, 0, 1)
-        if validate is None:
-            raise ValueError(f"max_drop goes with validate, got {max_drop=}, {validate=}")
-    input_rng, spike_rng = check_rng("random_state", random_state).spawn(2)
-    simulation = Simulation(net.weights, config, engine, record, block_steps=block_steps)
-    watchers: list[Watcher] = []
-    if validate is not None:
-        drop = MAX_DROP if max_drop is None else float(max_drop)
-        watchers.append(guard(net, simulation, *check_validate(validate, net), drop))
-        every = every or -(-config.n_steps // MOMENTS)
-    if callback is not None:
-        watchers.append(caller(callback, net))
-
-    def spikes() -> Iterator[Array]:
-        for intensities in input_blocks(
-            sleep_input, config, simulation.n_inputs, input_rng, simulation.block_steps
-        ):
-            uniforms = spike_rng.random(intensities.shape, dtype=np.float32)
-            yield draw_spikes(intensities, uniforms, config)
-
-    result = simulation.result(_run(simulation, spikes(), every or config.n_steps, watchers))
-    warn_of(result)
-    return replace(result, net=net.with_weights(result.weights))
-
-
-def _run(
-    simulation: Simulation, blocks: Iterator[Array], every: int, watchers: list[Watcher]
-) -> str | None:
-    """Run blocks of spikes to their end, or until a watcher says why they end here.
-
-    The watchers look after every ``every`` steps, and after the last.
-    """
-    for spikes in blocks:
-        while len(spikes):
-            part = spikes[: every - simulation.n_steps % every]
-            simulation.advance(part)
-            spikes = spikes[len(part) :]
-            if simulation.n_steps % every and simulation.n_steps < simulation.config.n_steps:
-                continue
-            for watch in watchers:
-                stopped = watch(simulation)
-                if stopped is not None:
-                    return stopped
-    return None

@@ -31,12 +31,16 @@ class Watched(Protocol):
 Watcher: TypeAlias = Callable[[Watched], str | None]
 
 
-def caller(callback: Callable[[int, MLP], object], net: MLP) -> Watcher:
+# The network, on its own features, in which a sleep has made these weights.
+Network: TypeAlias = Callable[[list[Array]], MLP]
+
+
+def caller(callback: Callable[[int, MLP], object], network: Network) -> Watcher:
     """Calls ``callback``, with weights that it may change; ends the sleep if it returns True."""
 
     def call(simulation: Watched) -> str | None:
         step = simulation.n_steps
-        answer = callback(step, net.with_weights([w.copy() for w in simulation.weights]))
+        answer = callback(step, network([w.copy() for w in simulation.weights]))
         # Only True itself: what a callback returns by the way is not meant.
         if isinstance(answer, (bool, np.bool_)) and answer:
             return f"stopped at step {step} by callback"
@@ -54,12 +58,12 @@ def check_validate(validate: Any, net: MLP) -> tuple[Array, Array]:
     return X, check_labels("validate[1]", pair[1], len(X), net.layer_sizes[-1])
 
 
-def guard(net: MLP, simulation: Watched, X: Array, y: Array, max_drop: float) -> Watcher:
+def guard(network: Network, simulation: Watched, X: Array, y: Array, max_drop: float) -> Watcher:
     """Ends a sleep at which accuracy falls too far, and goes back to the last look before that."""
 
     def accuracy(weights: list[Array]) -> float:
         with np.errstate(over="ignore", invalid="ignore"):
-            return float(np.mean(net.with_weights(weights).predict(X) == y))
+            return float(np.mean(network(weights).predict(X) == y))
 
     before = accuracy(simulation.weights)
     good = simulation.state()
