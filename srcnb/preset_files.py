@@ -6,7 +6,7 @@ A file names functions only by words of a fixed table; nothing in it is imported
 import inspect
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -109,7 +109,7 @@ def load_preset(path: PathLike) -> Protocol:
         ("training", MLP.fit, ("X", "y")),
         ("later_training", MLP.fit, ("X", "y")),
     ):
-        _check_options(f"{where}.{name}", values[name], function, given)
+        _check_options(f"{where}.{name}", values.get(name, {}), function, given)
     protocol: Protocol = _make(where, Protocol, values)
     _make(where, _try, {"protocol": protocol})
     return protocol
@@ -148,13 +148,20 @@ def _refuse_constant(text: str) -> None:
 
 
 def _fields(where: str, values: Any, kind: Any) -> dict[str, Any]:
-    """``values`` as keyword arguments of the dataclass ``kind``: all of its fields, no others."""
+    """``values`` as keyword arguments of the dataclass ``kind``: its fields, and no others.
+
+    All of them but those with a default, which earlier versions may not have had.
+    """
     names = [f.name for f in fields(kind)]
     if not isinstance(values, dict):
         raise ValueError(f"{where} must be an object with {', '.join(names)}, got {values!r:.60}")
-    for name in names:
-        if name not in values:
-            raise ValueError(f"{where} lacks {name}")
+    for field in fields(kind):
+        if (
+            field.name not in values
+            and field.default is MISSING
+            and field.default_factory is MISSING
+        ):
+            raise ValueError(f"{where} lacks {field.name}")
     _refuse_unknown(where, values, names)
     return dict(values)
 

@@ -141,6 +141,9 @@ class SleepSchedule:
         "first": the same of the first task only, in every sleep (the paper's CIFAR10 and
         cross-modal scripts); "current": the samples that the current task is trained on.
     every : sleep after every k-th task; 0: only after the last
+    per_task : int >= 1
+        Sleeps for each such task: its training is split into so many parts of as many epochs each,
+        and there is a sleep of n_steps after each part.
     """
 
     constants: SleepConstants | SleepTargets
@@ -149,10 +152,12 @@ class SleepSchedule:
     more_steps: int = 0
     data: str = "current"
     every: int = 1
+    per_task: int = 1
 
     def __post_init__(self) -> None:
         for name in ("first_steps", "more_steps", "every"):
             check_int(name, getattr(self, name))
+        check_int("per_task", self.per_task, low=1)
         check_choice("data", self.data, DATA)
         if not isinstance(self.constants, SleepTargets):
             how = "SleepConstants or SleepTargets"
@@ -259,6 +264,15 @@ class Protocol:
             options = getattr(self, name)
             check_instance(name, options, Mapping, "a mapping of keyword arguments")
             object.__setattr__(self, name, ReadOnly(options))
+        parts = self.schedule.per_task
+        for stage in (1, 2) if parts > 1 else ():
+            epochs = check_int("epochs", self.training_at(stage).get("epochs", None))
+            if epochs % parts:
+                raise ValueError(
+                    f"per_task must divide the epochs of a task, {epochs}, got {parts}"
+                )
+        if parts > 1 and self.rank is not None:
+            raise ValueError(f"per_task must be 1 for a network of low rank, got {parts}")
 
     def new_network(self, tasks: Sequence[Task], random_state: RandomState) -> MLP:
         """An untrained network for the tasks' features and classes."""
@@ -267,15 +281,15 @@ class Protocol:
             return LowRankMLP(sizes, self.rank, random_state=random_state, **self.network)
         return MLP(sizes, random_state=random_state, **self.network)
 
-    def training_at(self, stage: int) -> dict[str, Any]:
-        """Keyword arguments of MLP.fit for the task of this stage (from 1)."""
-        return {**self.training, **(self.later_training if stage > 1 else {})}
+    def training_at(self, stage: int, parts: int = 1) -> dict[str, Any]:
+        """Keyword arguments of MLP.fit for the task of this stage (from 1), or one of its parts."""
+        training = {**self.training, **(self.later_training if stage > 1 else {})}
+        return training if parts == 1 else training | {"epochs": training["epochs"] // parts}
 
     def check_sleeps(self) -> None:
         """Raise ValueError unless the constants of the sleep fit the number of layers."""
         constants = self.schedule.constants
         if isinstance(constants, SleepTargets):
-            constants.of_layers(len(self.hidden) + 1)
             return
         n_layers = len(constants.beta)
         if len(self.hidden) != n_layers - 1:

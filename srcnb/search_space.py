@@ -2,7 +2,7 @@
 for."""
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from functools import partial
 from typing import Any
 
@@ -17,15 +17,16 @@ SPACE: dict[str, tuple[float, float]] = {
     "input_rate": (0.002, 0.2),
     "rate": (0.0003, 0.1),  # of the first hidden layer
     "rate_factor": (0.1, 4.0),  # of each further hidden layer to the one before
-    "budget": (0.1, 30.0),  # of the first sleep
+    "budget": (0.1, 30.0),  # of the first sleep and layer
+    "budget_factor": (0.1, 4.0),  # of each further layer to the one before
     "rho": (0.005, 0.6),
     "gate_width": (0.005, 1.0),
     "n_samples": (1, 20),
     "keep": (0.05, 1.0),
     "homeostasis": (0.05, 1.0),
 }
-# No layer can be asked to fire more often than this, whatever the factors.
-MOST = 0.5
+# Those of them that are SleepTargets' own.
+TARGETS = [name for name in SPACE if name in {f.name for f in fields(SleepTargets)}]
 
 
 def parameters(base: Protocol) -> list[str]:
@@ -33,9 +34,10 @@ def parameters(base: Protocol) -> list[str]:
     targets = targets_of(base)
     without = {
         "rate_factor": len(base.hidden) < 2,
+        "budget_factor": len(base.hidden) < 2 and targets.output_rate is None,
         "gate_width": targets.gate != "negative",
         "homeostasis": base.homeostasis is None,
-        "growth": base.schedule.every == 0,
+        "growth": base.schedule.every == 0 or not base.schedule.more_steps,
     }
     return [name for name in SPACE if not without.get(name, False)]
 
@@ -66,16 +68,16 @@ def start(base: Protocol) -> dict[str, Any]:
     base = with_targets(base)
     schedule = base.schedule
     first = targets_of(base).lasting(schedule.first_steps)
-    rates = [rate or 0.0 for rate in first.of_layers(len(base.hidden) + 1)[:-1]]
     made = schedule.sleep_input
     given = dict(made.keywords) if isinstance(made, Call) and made.func is SampleInput else {}
     point = {
         "n_steps": first.n_steps,
         "growth": schedule.more_steps / max(schedule.first_steps, 1),
         "input_rate": first.input_rate,
-        "rate": rates[0],
-        "rate_factor": (rates[-1] / rates[0]) ** (1 / max(len(rates) - 1, 1)),
+        "rate": first.rate,
+        "rate_factor": first.rate_factor,
         "budget": first.budget,
+        "budget_factor": first.budget_factor,
         "rho": first.rho,
         "gate_width": first.gate_width,
         "n_samples": given.get("n_samples", 1),
@@ -89,17 +91,9 @@ def start(base: Protocol) -> dict[str, Any]:
 
 def protocol_of(base: Protocol, point: Mapping[str, Any]) -> Protocol:
     """``base`` with the sleeps of a point: SleepTargets, samples of the task as sleep input."""
-    n_steps, rate, factor = point["n_steps"], point["rate"], point.get("rate_factor", 1.0)
-    targets = replace(
-        targets_of(base),
-        n_steps=n_steps,
-        input_rate=point["input_rate"],
-        rates=[min(rate * factor**i, MOST) for i in range(len(base.hidden))],
-        budget=point["budget"],
-        rho=point["rho"],
-    )
-    if "gate_width" in point:
-        targets = replace(targets, gate_width=point["gate_width"])
+    n_steps = point["n_steps"]
+    given = {name: point[name] for name in TARGETS if name in point}
+    targets = replace(targets_of(base), **given)
     schedule = replace(
         base.schedule,
         constants=targets,

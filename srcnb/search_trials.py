@@ -68,12 +68,12 @@ def _cached(job: Job, name: Any, make: Callable[[], Any]) -> Any:
 
 
 def _start(job: Job, seed: int) -> tuple[list[Task], MLP]:
-    """The tasks of a seed's split, and the network that has learnt the first of them."""
+    """The tasks of a seed's split, and the network that is before its first sleep."""
     split = job.data.validation_split(random_state=seed)
     sequence = class_incremental(split, groups=job.classes_per_task, cap=job.base.cap)
     with one_thread():
         net = job.base.new_network(sequence, seed)
-        net.fit(sequence[0].X, sequence[0].y, **job.base.training_at(1))
+        net.fit(sequence[0].X, sequence[0].y, **job.base.training_at(1, job.base.schedule.per_task))
     return sequence, net
 
 

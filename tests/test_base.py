@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from srcnb import sleep
+from srcnb.methods import METHODS
 from srcnb.methods.base import Learner, all_samples, train_and_sleep
 from srcnb.mlp import MLP
 from srcnb.spiking.inputs import MeanInput
@@ -60,14 +61,65 @@ def test_it_trains_and_sleeps_by_hand(sequence, protocol):
         assert same(got[stage, "sleep"], net.weights)
 
 
+def often(protocol, parts, **constants):
+    """The same with several sleeps a task."""
+    schedule = replace(protocol.schedule, per_task=parts)
+    return replace(
+        protocol, schedule=replace(schedule, constants=replace(schedule.constants, **constants))
+    )
+
+
+def test_several_sleeps_a_task_by_hand(sequence, protocol):
+    """Its epochs in parts, momentum going on, each part with a sleep of its own."""
+    got = weights_of(train_and_sleep(sequence, often(protocol, 4), 3))
+    assert [*got] == [(stage, phase) for stage in (1, 2, 3) for phase in ("train", "sleep")]
+    net = protocol.new_network(sequence, 3)
+    for stage, task in enumerate(sequence, 1):
+        for part in (1, 2, 3, 4):
+            training = {**protocol.training, "epochs": 5, "reset_momentum": part == 1}
+            net.fit(task.X, task.y, **training)
+            if part == 4:
+                assert same(got[stage, "train"], net.weights)
+            sleep_input = protocol.schedule.sleep_input()
+            sleep_input.update(task.X)
+            n_steps = protocol.schedule.n_steps(stage)
+            config = protocol.schedule.constants.config(net, task.X, n_steps)
+            key = [3, stage] if part == 4 else [3, stage, part]
+            net = sleep(net, sleep_input, config, np.random.SeedSequence(key)).net
+        assert same(got[stage, "sleep"], net.weights)
+
+
+@pytest.mark.filterwarnings("ignore::srcnb.NoChangeWarning")
+def test_parts_alone_change_nothing(sequence, protocol):
+    """Sleeps without plasticity, however many: the network of sequential training, bit for bit."""
+    still = often(protocol, 5, inc=0.0, dec=0.0)
+    got = weights_of(train_and_sleep(sequence, still, 3))
+    expected = weights_of(train_and_sleep(sequence, protocol, 3, sleeps=False))
+    for (stage, phase), weights in expected.items():
+        assert same(got[stage, phase], weights)
+
+
+@pytest.mark.parametrize("method", ["ewc+src", "si+src", "rehearsal+src", "icarl+src"])
+def test_all_methods_sleep_as_often(sequence, protocol, method, monkeypatch):
+    calls = []
+    monkeypatch.setattr(
+        "srcnb.protocol.sleep", lambda *args, **kw: calls.append(1) or sleep(*args, **kw)
+    )
+    for parts in (1, 2):
+        assert len([*METHODS[method](sequence, often(protocol, parts), 0)]) == 6
+        assert len(calls) == 3 * parts
+        calls.clear()
+
+
+@pytest.mark.parametrize("parts", [1, 4])
 @pytest.mark.parametrize("reset", [True, False])
-def test_a_first_network_is_not_trained_again(sequence, protocol, reset):
+def test_a_first_network_is_not_trained_again(sequence, protocol, reset, parts):
     """And gives what a new one does, to the last bit, its momentum included."""
     later = {"reset_momentum": reset}
-    protocol = replace(protocol, later_training=later)
+    protocol = often(replace(protocol, later_training=later), parts)
     expected = weights_of(train_and_sleep(sequence, protocol, 3))
     first = protocol.new_network(sequence, 3)
-    first.fit(sequence[0].X, sequence[0].y, **protocol.training)
+    first.fit(sequence[0].X, sequence[0].y, **protocol.training_at(1, parts))
     before = [w.copy() for w in first.weights]
     spies = []
     for _ in range(2):
@@ -76,8 +128,7 @@ def test_a_first_network_is_not_trained_again(sequence, protocol, reset):
         assert got.keys() == expected.keys()
         assert all(same(got[moment], expected[moment]) for moment in expected)
     assert same(first.weights, before)
-    assert [training["epochs"] for _, training in spies[0].learnt] == [0, 20, 20]
-    [*train_and_sleep(sequence, protocol, 3, first=first, sleeps=False)]
+    [*train_and_sleep(sequence, often(protocol, 1), 3, first=first, sleeps=False)]
     assert same(first.weights, before)
 
 

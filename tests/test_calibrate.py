@@ -7,7 +7,7 @@ import pytest
 
 import srcnb
 from srcnb import SleepTargets, calibrate
-from srcnb.spiking.calibrate import STEPS, RateWarning
+from srcnb.spiking.calibrate import MOST, STEPS, RateWarning
 
 
 def network(n_hidden, seed=0, bias=False, dtype="float64", width=60):
@@ -39,7 +39,7 @@ def measured(net, config, x, seed=7, n_steps=2000):
 @pytest.mark.parametrize("n_hidden", [1, 2, 3])
 def test_layers_fire_as_often_as_asked_for(n_hidden, dtype, bias):
     net = network(n_hidden, bias=bias, dtype=dtype)
-    targets = SleepTargets(input_rate=0.1, rates=0.05, output_rate=0.02)
+    targets = SleepTargets(input_rate=0.1, rate=0.05, output_rate=0.02)
     config = calibrate(net, sleep_input(), targets, random_state=0)
     spikes = measured(net, config, sleep_input())
     assert spikes[0].mean() == pytest.approx(0.1, rel=0.1)
@@ -51,9 +51,16 @@ def test_layers_fire_as_often_as_asked_for(n_hidden, dtype, bias):
         assert rate == pytest.approx(target, rel=0.25), f"layer {layer + 1}"
 
 
+def test_rates_and_budgets_of_any_number_of_layers():
+    targets = SleepTargets(rate=0.1, rate_factor=3.0, output_rate=0.2, budget=2.0)
+    assert targets.rates(4) == pytest.approx([0.1, 0.3, MOST, 0.2])
+    assert targets.rates(1) == [0.2]
+    assert replace(targets, budget_factor=0.5).budgets(3) == [2.0, 1.0, 0.5]
+
+
 def test_rates_per_layer_and_a_silent_output():
     net = network(2)
-    targets = SleepTargets(n_steps=300, input_rate=0.1, rates=(0.1, 0.02), gate="additive")
+    targets = SleepTargets(n_steps=300, input_rate=0.1, rate=0.1, rate_factor=0.2, gate="additive")
     config = calibrate(net, sleep_input(), targets, random_state=0)
     rates = [s.mean() for s in measured(net, config, sleep_input())]
     assert config.targets[2] is None
@@ -71,7 +78,7 @@ def test_the_threshold_is_the_largest_that_fires_enough():
     net = srcnb.MLP.from_arrays([W, np.ones((2, 30))])
     steps = (np.random.default_rng(1).random((STEPS, 40)) < 0.1).astype(float)
     # Intensities of 0 and 1, all ones of which fire: the spikes are known.
-    targets = SleepTargets(input_rate=steps.mean(), rates=0.05)
+    targets = SleepTargets(input_rate=steps.mean(), rate=0.05)
     config = calibrate(net, steps, targets, random_state=0)
     positive = W @ steps.mean(axis=0) > 0
 
@@ -84,7 +91,7 @@ def test_the_threshold_is_the_largest_that_fires_enough():
 
 def test_a_rate_out_of_reach_is_the_highest_and_warned_of():
     net = network(1)
-    targets = SleepTargets(input_rate=0.01, rates=0.9)
+    targets = SleepTargets(input_rate=0.01, rate=0.9)
     with pytest.warns(RateWarning, match=r"layer 1 \(0\.\d+ per step in place of 0.9\)"):
         config = calibrate(net, sleep_input(), targets, random_state=0)
     lower = replace(config, alpha=config.alpha, beta=[config.beta[0] / 100, 1.0])
@@ -95,14 +102,16 @@ def test_a_rate_out_of_reach_is_the_highest_and_warned_of():
 def test_plasticity_follows_from_budget_and_rho():
     net = network(2)
     targets = SleepTargets(
-        n_steps=500, input_rate=0.1, rates=(0.05, 0.02), budget=3.0, rho=0.2, gate_width=0.1
+        *(500, 0.1, 0.05, 0.4, None, 3.0, 0.5),
+        rho=0.2,
+        gate_width=0.1,
     )
     config = calibrate(net, sleep_input(), targets, random_state=0)
     twice = calibrate(net, sleep_input(), replace(targets, n_steps=1000), random_state=0)
-    for layer, rate in enumerate((0.05, 0.02)):
+    for layer, (rate, budget) in enumerate(((0.05, 3.0), (0.02, 1.5))):
         median = np.median(abs(net.weights[layer]))
         # As often as the layer fired while it was calibrated: at least the target.
-        assert config.inc[layer] * rate * 500 == pytest.approx(3 * median, rel=0.1)
+        assert config.inc[layer] * rate * 500 == pytest.approx(budget * median, rel=0.1)
         assert twice.inc[layer] == config.inc[layer] / 2
         assert config.dec[layer] / (config.inc[layer] + config.dec[layer]) == pytest.approx(0.2)
         assert config.gate_width[layer] == pytest.approx(0.1 * median)
@@ -115,7 +124,7 @@ def test_the_scale_of_the_weights_does_not_matter(layer):
     net = network(2)
     scaled = net.copy()
     scaled.weights[layer] *= 64
-    targets = SleepTargets(n_steps=400, input_rate=0.1, rates=0.05, gate="negative")
+    targets = SleepTargets(n_steps=400, input_rate=0.1, rate=0.05, gate="negative")
     slept = []
     for one in (net, scaled):
         config = calibrate(one, sleep_input(), targets, random_state=0)
@@ -130,7 +139,7 @@ def test_rates_follow_activations_with_the_currents(n_hidden):
     """DESIGN's "Bias": constant input, no plasticity, large random biases."""
     net = network(n_hidden, bias=True, width=80)
     x = samples()[0]
-    targets = SleepTargets(input_rate=0.2, rates=0.05)
+    targets = SleepTargets(input_rate=0.2, rate=0.05)
 
     def correlations(config):
         counts = srcnb.sleep(net, x, replace(config, n_steps=3000, inc=0.0, dec=0.0), 1)
@@ -146,7 +155,7 @@ def test_rates_follow_activations_with_the_currents(n_hidden):
 def test_the_share_of_the_input_that_is_kept_counts():
     """Three quarters masked: a quarter of the spikes, and a quarter of the current beside them."""
     net = network(1, bias=True)
-    targets = SleepTargets(input_rate=0.05, rates=0.05)
+    targets = SleepTargets(input_rate=0.05, rate=0.05)
     x = sleep_input(keep=0.25)
     config = calibrate(net, x, targets, random_state=0)
     counts = measured(net, config, x, n_steps=8000)[1].sum(axis=0)
@@ -169,9 +178,10 @@ def test_shares():
     [
         (dict(n_steps=-1), ValueError, "n_steps.*-1"),
         (dict(input_rate=0), ValueError, "input_rate.*0"),
-        (dict(rates=1.0), ValueError, "rates.*1.0"),
-        (dict(rates=[0.1, 0]), ValueError, r"rates\[1\].*0"),
-        (dict(rates="high"), TypeError, "rates.*'high'"),
+        (dict(rate=1.0), ValueError, "rate.*1.0"),
+        (dict(rate="high"), TypeError, "rate.*'high'"),
+        (dict(rate_factor=0), ValueError, "rate_factor.*0"),
+        (dict(budget_factor=-1.0), ValueError, "budget_factor.*-1.0"),
         (dict(output_rate=0), ValueError, "output_rate.*0"),
         (dict(budget=-1), ValueError, "budget.*-1"),
         (dict(rho=1), ValueError, "rho.*1"),
@@ -190,8 +200,6 @@ def test_bad_calls():
         calibrate(None, sleep_input())
     with pytest.raises(TypeError, match="targets must be"):
         calibrate(net, sleep_input(), targets=0.1)
-    with pytest.raises(ValueError, match=r"rates must be.*one per hidden layer, 2, got \(0.1,\)"):
-        calibrate(net, sleep_input(), SleepTargets(rates=[0.1]))
     with pytest.raises(ValueError, match="sleep_input must be above 0 somewhere"):
         calibrate(net, np.zeros(40))
     with pytest.raises(ValueError, match="input_rate must be at most 0.5"):

@@ -225,7 +225,7 @@ PHASES = ("train", "sleep")
 @pytest.mark.parametrize("at", [None, "prediction", "weights"])
 def test_a_calibrated_sleep_is_repeated(at, output_rate, tmp_path, sequence, protocol):
     """Bit for bit, from networks that are not those that homeostasis makes of them."""
-    targets = SleepTargets(output_rate=output_rate, rates=0.05, input_rate=0.1)
+    targets = SleepTargets(output_rate=output_rate, rate=0.05, input_rate=0.1)
     protocol = replace(
         protocol,
         schedule=replace(protocol.schedule, constants=targets),

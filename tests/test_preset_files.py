@@ -11,7 +11,7 @@ import pytest
 from srcnb import MeanInput, PatchInput, SampleInput, SegmentInput, SleepTargets, presets
 from srcnb.preset_files import load_preset, save_preset
 
-TARGETS = SleepTargets(n_steps=300, rates=[0.01, 0.02], output_rate=0.03)
+TARGETS = SleepTargets(n_steps=300, rate=0.01, rate_factor=2.0, output_rate=0.03)
 
 
 def sleeping(sleep_input=MeanInput, constants=TARGETS, **change):

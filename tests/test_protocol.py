@@ -214,12 +214,27 @@ def test_bad_constants(change, error, message):
         (dict(first_steps=-1), "first_steps must be .* got -1"),
         (dict(more_steps=-5), "more_steps must be .* got -5"),
         (dict(every=-1), "every must be .* got -1"),
+        (dict(per_task=0), "per_task must be at least 1, got 0"),
         (dict(data="all"), "data must be .* got 'all'"),
     ],
 )
 def test_bad_schedules(protocol, change, message):
     with pytest.raises(ValueError, match=message):
         replace(protocol.schedule, **change)
+
+
+def test_sleeps_per_task_divide_the_epochs(protocol):
+    schedule = replace(protocol.schedule, per_task=3)
+    with pytest.raises(ValueError, match="per_task must divide the epochs of a task, 20, got 3"):
+        replace(protocol, schedule=schedule)
+    training = {**protocol.training, "epochs": 6}
+    thrice = replace(protocol, schedule=schedule, training=training)
+    assert thrice.training_at(1, 3) == {**training, "epochs": 2}
+    assert thrice.training_at(1) == training
+    with pytest.raises(ValueError, match="per_task must divide the epochs of a task, 7, got 3"):
+        replace(thrice, later_training={"epochs": 7})
+    with pytest.raises(ValueError, match="per_task must be 1 for a network of low rank, got 3"):
+        replace(thrice, rank=2)
 
 
 def test_bad_hidden(protocol):
@@ -264,7 +279,7 @@ def test_a_data_set_of_one_task(protocol, easy_data):
 def test_a_schedule_of_targets_is_calibrated():
     """To the network and the sleep input as they are; the budget grows with the length."""
     X = np.random.default_rng(0).random((60, 20), dtype=np.float32)
-    targets = srcnb.SleepTargets(n_steps=100, input_rate=0.1, rates=0.05, budget=2)
+    targets = srcnb.SleepTargets(n_steps=100, input_rate=0.1, rate=0.05, budget=2)
     schedule = SleepSchedule(targets, partial(srcnb.SampleInput, 1, 0.5), 200, more_steps=100)
     state = SleepState(schedule)
     state.sleep_input.update(X)
@@ -280,10 +295,9 @@ def test_a_schedule_of_targets_is_calibrated():
     assert slept.rates[1:3] == pytest.approx(first.targets[:2], rel=0.5) and not slept.rates[3]
 
 
-def test_targets_must_fit_the_layers():
-    schedule = SleepSchedule(srcnb.SleepTargets(rates=(0.1, 0.1)), srcnb.MeanInput, 200)
-    Protocol("a", (40, 30), schedule).check_sleeps()
-    with pytest.raises(ValueError, match="rates must be a number, or one per hidden layer, 1"):
-        Protocol("a", (40,), schedule).check_sleeps()
+def test_targets_fit_any_number_of_layers():
+    schedule = SleepSchedule(srcnb.SleepTargets(rate=0.1), srcnb.MeanInput, 200)
+    for hidden in ((), (40,), (40, 30, 20)):
+        Protocol("a", hidden, schedule).check_sleeps()
     with pytest.raises(TypeError, match="constants must be SleepConstants or SleepTargets, got 3"):
         SleepSchedule(3, srcnb.MeanInput, 200)

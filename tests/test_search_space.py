@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 
 from srcnb import MeanInput, SampleInput, SleepTargets, presets
-from srcnb.search_space import MOST, SPACE, parameters, protocol_of, start, with_targets
+from srcnb.search_space import SPACE, parameters, protocol_of, start, with_targets
 
 POINT = dict(
     n_steps=300,
@@ -15,6 +15,7 @@ POINT = dict(
     rate=0.004,
     rate_factor=2.0,
     budget=3.0,
+    budget_factor=0.5,
     rho=0.2,
     gate_width=0.1,
     n_samples=3,
@@ -26,19 +27,13 @@ BASE = replace(presets.own(), homeostasis=0.5)
 
 def test_a_point_is_a_protocol():
     protocol = protocol_of(replace(BASE, hidden=(10, 10, 10)), POINT)
-    targets = SleepTargets(300, 0.05, [0.004, 0.008, 0.016], None, 3.0, 0.2, "negative", 0.1)
+    targets = SleepTargets(300, 0.05, 0.004, 2.0, None, 3.0, 0.5, 0.2, "negative", 0.1)
     schedule = protocol.schedule
     assert schedule.constants == targets and protocol.homeostasis == 0.3
     assert [schedule.n_steps(k) for k in (1, 2, 3)] == [300, 330, 360]
     assert vars(schedule.sleep_input()) == vars(SampleInput(3, 0.4))
     assert protocol.training == BASE.training and protocol.hidden == (10, 10, 10)
     assert set(POINT) == set(SPACE)
-
-
-def test_no_rate_is_out_of_range():
-    point = POINT | {"rate": 0.1, "rate_factor": 4.0}
-    rates = protocol_of(replace(BASE, hidden=(10, 10, 10)), point).schedule.constants.rates
-    assert rates == (0.1, 0.4, MOST)
 
 
 def test_the_start_is_what_the_protocol_does():
@@ -53,7 +48,7 @@ def test_the_start_is_what_the_protocol_does():
 
 
 def test_the_start_is_within_the_space():
-    targets = SleepTargets(n_steps=9, rates=0.4, budget=900.0, rho=0.0, input_rate=0.9)
+    targets = SleepTargets(n_steps=9, rate=0.4, budget=900.0, rho=0.0, input_rate=0.9)
     schedule = replace(BASE.schedule, constants=targets, first_steps=9, more_steps=90)
     schedule = replace(schedule, sleep_input=partial(SampleInput, n_samples=99, keep=0.01))
     for name, value in start(replace(BASE, schedule=schedule)).items():
@@ -82,7 +77,7 @@ def test_only_what_matters_is_searched():
     logistic = replace(BASE.schedule, constants=SleepTargets(gate="logistic"))
     for base, left_out in (
         (BASE, set()),
-        (replace(BASE, hidden=(10,)), {"rate_factor"}),
+        (replace(BASE, hidden=(10,)), {"rate_factor", "budget_factor"}),
         (replace(BASE, homeostasis=None), {"homeostasis"}),
         (replace(BASE, schedule=every), {"growth"}),
         (replace(BASE, schedule=logistic), {"gate_width"}),

@@ -197,7 +197,7 @@ def test_overflow_is_found_during_a_sleep():
         srcnb.sleep(small_net("float32"), Endless(), config, random_state=0, block_steps=10)
 
 
-TARGETS = srcnb.SleepTargets(n_steps=300, input_rate=0.1, rates=0.02)
+TARGETS = srcnb.SleepTargets(n_steps=300, input_rate=0.1, rate=0.02)
 
 
 @pytest.mark.parametrize("bias", [False, True])

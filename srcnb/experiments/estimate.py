@@ -89,7 +89,7 @@ def _sleeps(cell: Cell, sequence: list[Task], protocol: Protocol) -> float:
     if not condition.get("sleeps", condition.get("method", "src") in SLEEPING):
         return 0.0
     stages = [k for k in range(1, len(sequence) + 1) if protocol.schedule.is_due(k, len(sequence))]
-    n_steps = sum(protocol.schedule.n_steps(stage) for stage in stages)
+    n_steps = protocol.schedule.per_task * sum(map(protocol.schedule.n_steps, stages))
     net = protocol.new_network(sequence, 0)
     state = SleepState(protocol.schedule)
     state.update(sequence[0])

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -13,7 +14,7 @@ from srcnb.spiking.config import SleepConfig
 from srcnb.spiking.inputs import SleepInput
 from srcnb.spiking.report import SleepResult
 from srcnb.tasks import Task
-from srcnb.validation import RandomState
+from srcnb.validation import Array, RandomState
 
 
 class Checkpoint(NamedTuple):
@@ -84,6 +85,17 @@ Method: TypeAlias = Callable[[Sequence[Task], Protocol, int], Iterator[Checkpoin
 Sleep: TypeAlias = Callable[[SleepState, MLP, int, SeedSequence], MLP]
 
 
+# Trains on a task, or a part of it, in place, with keyword arguments of MLP.fit.
+Fit: TypeAlias = Callable[[Mapping[str, Any]], object]
+# Trains a network by calls of a Fit, from the training of the whole task.
+Parts: TypeAlias = Callable[[MLP, Mapping[str, Any], Fit], None]
+
+
+def whole(net: MLP, training: Mapping[str, Any], fit: Fit) -> None:
+    """A task in one part."""
+    fit(training)
+
+
 class Learner:
     """How a network learns the next task. This one trains and does nothing else.
 
@@ -96,10 +108,25 @@ class Learner:
 
     def __init__(self, rng: Generator) -> None:
         self.rng = rng
+        self._parts: Parts = whole
 
     def learn(self, net: MLP, task: Task, training: Mapping[str, Any]) -> None:
         """Train ``net`` on ``task``, in place; ``training`` are keyword arguments of MLP.fit."""
-        net.fit(task.X, task.y, **training)
+        self.fit(net, task.X, task.y, training)
+
+    def fit(
+        self, net: MLP, X: Array, y: Array, training: Mapping[str, Any], **options: Any
+    ) -> None:
+        """What ``net.fit`` does; where a task has several sleeps, with those in between."""
+        self.train(net, training, lambda part: net.fit(X, y, **options, **part))
+
+    def train(self, net: MLP, training: Mapping[str, Any], fit: Fit) -> None:
+        """:meth:`fit` for other ways to train: ``fit`` gets the keyword arguments of a part."""
+        self._parts(net, training, fit)
+
+    def in_parts(self, parts: "Parts") -> None:
+        """Train the tasks from here on in these parts."""
+        self._parts = parts
 
     def after_task(self, net: MLP) -> MLP:
         """The network to go on with, once a task is learnt and, where a sleep is due, slept over.
@@ -145,7 +172,8 @@ def train_and_sleep(
     sleep : gives the slept network
     aside : whether each slept network is measured and dropped: training goes on from the awake one
     first : a network that a Learner has taught the first task of this protocol with this seed
-        It is copied, and learns no more of that task. None: a new one.
+        Or the first part of it, where the task has several sleeps. It is copied, and learns no
+        more of that. None: a new one.
 
     Raises
     ------
@@ -158,23 +186,45 @@ def train_and_sleep(
     state = _State(protocol.schedule)
     learns = learner(default_rng(SeedSequence(seed, spawn_key=(0,))))
     for stage, task in enumerate(tasks, 1):
-        training = protocol.training_at(stage)
-        if stage == 1 and first is not None:
-            training |= {"epochs": 0, "reset_momentum": False}
-        learns.learn(net, task, training)
         due = sleeps and protocol.schedule.is_due(stage, len(tasks))
+        if sleeps:
+            state.update(task)
+        parts = protocol.schedule.per_task if due else 1
+        skip = stage == 1 and first is not None
+        learns.in_parts(partial(_sleep_between, parts, skip, partial(sleep, state), [seed, stage]))
+        learns.learn(net, task, protocol.training_at(stage, parts))
         if not due:
             net = learns.after_task(net)
         yield Checkpoint(stage, "train", learns.model(net))
-        if not sleeps:
-            continue
-        state.update(task)
         if due:
             slept = learns.after_task(sleep(state, net, stage, SeedSequence([seed, stage])))
             checkpoint = Slept(stage, "sleep", learns.model(slept))
             checkpoint.record = state.record(slept)
             yield checkpoint
             net = net if aside else slept
+
+
+def _sleep_between(
+    parts: int,
+    skip: bool,
+    sleep: Callable[[MLP, int, SeedSequence], MLP],
+    key: list[int],
+    net: MLP,
+    training: Mapping[str, Any],
+    fit: Fit,
+) -> None:
+    """Parts of a task's training, with a sleep after each but the last.
+
+    ``skip`` leaves out the first part, which the network has learnt; ``key`` is (seed, stage).
+    """
+    for part in range(1, parts + 1):
+        if part == 1 and skip:
+            fit({**training, "epochs": 0, "reset_momentum": False})
+        else:  # momentum goes on, as if the task were learnt in one
+            fit(training if part == 1 else {**training, "reset_momentum": False})
+        if part < parts:
+            slept = sleep(net, key[1], SeedSequence([*key, part]))
+            net.weights[:] = slept.weights
 
 
 def all_samples(tasks: Sequence[Task]) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:

@@ -170,7 +170,8 @@ class OwnClasses(Learner):
 
     def learn(self, net: MLP, task: Task, training: Mapping[str, Any]) -> None:
         """Train ``net`` on ``task``, in place; other classes' output weights stay as they are."""
-        fit_classes(net, task.X, task.y, np.unique(task.y), training)
+        classes = np.unique(task.y)
+        self.train(net, training, lambda part: fit_classes(net, task.X, task.y, classes, part))
 
 
 def fit_classes(net: MLP, X: Array, y: Array, classes: Array, training: Mapping[str, Any]) -> None:

@@ -156,7 +156,7 @@ class Icarl(Learner):
 
     def learn(self, net: MLP, task: Task, training: Mapping[str, Any]) -> None:
         """Train ``net`` in place on ``task`` and the exemplars; then renew the exemplars."""
-        net.fit(*self.training_data(net, task), **training)
+        self.fit(net, *self.training_data(net, task), training)
         self.remember(net, task)
 
     def training_data(self, net: MLP, task: Task) -> tuple[Array, Array]:

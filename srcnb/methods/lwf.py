@@ -45,7 +45,7 @@ class LwF(Learner):
     def learn(self, net: MLP, task: Task, training: Mapping[str, Any]) -> None:
         """Train ``net`` on ``task``, in place, towards the mixture; the first task as it is."""
         if self.n_learnt:
-            net.fit(task.X, self.targets(net, task), **training)
+            self.fit(net, task.X, self.targets(net, task), training)
         else:
             super().learn(net, task, training)
         self.n_learnt += 1

@@ -73,7 +73,7 @@ class QuadraticLearner(Learner, ABC):
             self.curvature = [np.zeros_like(w) for w in net.weights]
         self.anchors = [w.copy() for w in net.weights]
         self._implicit = [c / (1 + training["learning_rate"] * c) for c in self.curvature]
-        net.fit(task.X, task.y, regularizer=self, **training)
+        self.fit(net, task.X, task.y, training, regularizer=self)
         for c, importance in zip(self.curvature, self.importance(net, task), strict=True):
             c += self.strength * importance
 

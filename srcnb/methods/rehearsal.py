@@ -38,7 +38,7 @@ class Rehearsal(Learner):
             X, y = all_samples(self.seen)
             # fit() shuffles, so that old and new need no mixing here.
             X, y = np.concatenate([task.X, X[drawn]]), np.concatenate([task.y, y[drawn]])
-            net.fit(X, y, **training)
+            self.fit(net, X, y, training)
         else:
             super().learn(net, task, training)
         self.seen.append(task)

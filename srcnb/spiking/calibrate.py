@@ -6,7 +6,6 @@ weights.
 """
 
 import warnings
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -21,7 +20,6 @@ from srcnb.validation import (
     check_choice,
     check_instance,
     check_int,
-    check_list,
     check_real,
     check_rng,
 )
@@ -31,6 +29,8 @@ from srcnb.validation import (
 STEPS, HALVINGS = 200, 30
 # How far below its target a rate may end without a warning: one spike more is often too many.
 TOLERANCE = 0.9
+# No further layer is asked to fire more often than the first, or than this.
+MOST = 0.5
 
 
 class RateWarning(UserWarning):
@@ -47,14 +47,18 @@ class SleepTargets:
         Length of the sleep in steps.
     input_rate : float in (0, 1]
         Spikes per step of the inputs that are ever active: their mean.
-    rates : float in (0, 1), or one per hidden layer
-        Spikes per step of the neurons whose mean input is positive: their mean, in each hidden
-        layer.
+    rate : float in (0, 1)
+        Spikes per step of the neurons of the first hidden layer whose mean input is positive: their
+        mean.
+    rate_factor : float > 0
+        What each further hidden layer has of the rate of the one before, up to 0.5.
     output_rate : float in (0, 1), or None
         The same of the output layer; None: it is silent, and nothing in it changes.
     budget : float >= 0
         B: what a synapse would gain over the whole sleep before the gate if its pre neuron fired at
-        every spike of its post neuron, in units of its layer's median |w|.
+        every spike of its post neuron, in units of its layer's median |w|. Of the first layer.
+    budget_factor : float > 0
+        What each further layer has of the budget of the one before.
     rho : float in [0, 1)
         ρ = dec/(inc + dec), the share of coincidences above which a synapse grows. (Not under the
         "negative" gate, where one may be enough.)
@@ -65,9 +69,11 @@ class SleepTargets:
 
     n_steps: int = 2000
     input_rate: float = 0.02
-    rates: float | Sequence[float] = 0.003
+    rate: float = 0.003
+    rate_factor: float = 1.0
     output_rate: float | None = None
     budget: float = 2.0
+    budget_factor: float = 1.0
     rho: float = 0.06
     gate: str = "negative"
     gate_width: float = 0.05
@@ -75,14 +81,9 @@ class SleepTargets:
     def __post_init__(self) -> None:
         check_int("n_steps", self.n_steps)
         check_real("input_rate", self.input_rate, 0, 1, low_open=True)
-        if isinstance(self.rates, (int, float)):
-            check_real("rates", self.rates, 0, 1, low_open=True, high_open=True)
-        else:
-            rates = tuple(
-                check_real(f"rates[{i}]", rate, 0, 1, low_open=True, high_open=True)
-                for i, rate in enumerate(check_list("rates", self.rates))
-            )
-            object.__setattr__(self, "rates", rates)
+        check_real("rate", self.rate, 0, 1, low_open=True, high_open=True)
+        for name in ("rate_factor", "budget_factor"):
+            check_real(name, getattr(self, name), 0, low_open=True)
         if self.output_rate is not None:
             check_real("output_rate", self.output_rate, 0, 1, low_open=True, high_open=True)
         check_real("budget", self.budget, 0)
@@ -95,16 +96,15 @@ class SleepTargets:
         share = n_steps / self.n_steps if self.n_steps else 1.0
         return replace(self, n_steps=n_steps, budget=self.budget * share)
 
-    def of_layers(self, n_layers: int) -> list[float | None]:
+    def rates(self, n_layers: int) -> list[float | None]:
         """The target rate of each of ``n_layers`` layers of weights, None for a silent one."""
-        rates = self.rates
-        if isinstance(rates, (int, float)):
-            rates = (rates,) * (n_layers - 1)
-        if len(rates) != n_layers - 1:
-            raise ValueError(
-                f"rates must be a number, or one per hidden layer, {n_layers - 1}, got {rates}"
-            )
-        return [*rates, self.output_rate]
+        most = max(MOST, self.rate)
+        hidden = [min(self.rate * self.rate_factor**i, most) for i in range(n_layers - 1)]
+        return [*hidden, self.output_rate]
+
+    def budgets(self, n_layers: int) -> list[float]:
+        """The budget of each of ``n_layers`` layers of weights."""
+        return [self.budget * self.budget_factor**i for i in range(n_layers)]
 
 
 def calibrate(
@@ -136,8 +136,7 @@ def calibrate(
     Raises
     ------
     ValueError, TypeError
-        For a sleep input that does not fit the network, or is 0 throughout; rates that do not fit
-        the number of layers.
+        For a sleep input that does not fit the network, or is 0 throughout.
 
     Warns
     -----
@@ -148,7 +147,8 @@ def calibrate(
     check_network(net)
     targets = SleepTargets() if targets is None else targets
     check_instance("targets", targets, SleepTargets, "a SleepTargets")
-    rates = targets.of_layers(len(net.weights))
+    n_layers = len(net.weights)
+    rates, budgets = targets.rates(n_layers), targets.budgets(n_layers)
     input_rng, spike_rng = check_rng("random_state", random_state).spawn(2)
     base = SleepConfig(STEPS, alpha=[1.0], beta=[1.0], inc=0.0, dec=0.0)
     table = as_table(sleep_input)
@@ -188,8 +188,8 @@ def calibrate(
         warnings.warn(f"cannot fire as often as asked for: {', '.join(short)}", RateWarning, 2)
     medians = [float(np.median(np.abs(W))) for W in net.weights]
     inc = [
-        targets.budget * median / (rate * targets.n_steps) if rate and targets.n_steps else 0.0
-        for median, rate in zip(medians, fired, strict=True)
+        budget * median / (rate * targets.n_steps) if rate and targets.n_steps else 0.0
+        for budget, median, rate in zip(budgets, medians, fired, strict=True)
     ]
     return SleepConfig(
         targets.n_steps,
