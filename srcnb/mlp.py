@@ -310,7 +310,7 @@ class MLP:
         X: ArrayLike,
         y: ArrayLike,
         epochs: int = 2,
-        batch_size: int = 100,
+        batch_size: int | float = 100,
         learning_rate: float = 0.1,
         momentum: float = 0.5,
         reset_momentum: bool = True,
@@ -325,7 +325,8 @@ class MLP:
         ----------
         X : array-like of shape (n, n_0)
         y : array-like of shape (n,), labels in 0 … n_L - 1; or targets of shape (n, n_L)
-        epochs, batch_size : int
+        epochs : int
+        batch_size : int, or float in (0, 1): a share of the samples, rounded up
         learning_rate : float > 0
         momentum : float in [0, 1)
         reset_momentum : bool
@@ -353,7 +354,7 @@ class MLP:
         check_methods("regularizer", regularizer, ("pull", "moved"))
         check_bool("reset_momentum", reset_momentum)
         epochs = check_int("epochs", epochs)
-        batch_size = check_int("batch_size", batch_size, low=1)
+        batch_size = sgd.check_batch_size(batch_size, len(X))
         update = sgd.Update(self.weights, learning_rate, momentum, self.l2, regularizer)
         kept_velocity = self._velocity  # never written to: see below
         if reset_momentum or self._velocity is None:

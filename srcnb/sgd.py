@@ -1,11 +1,12 @@
 """Minibatch SGD with momentum, on arrays: what MLP.fit does with each batch's gradients."""
 
 from collections.abc import Iterator
-from typing import Protocol
+from math import ceil
+from typing import Any, Protocol
 
 import numpy as np
 
-from srcnb.validation import Array, check_in_dtype, check_real
+from srcnb.validation import Array, check_in_dtype, check_int, check_real
 
 # A weight matrix above this many elements is updated a block of rows at a time, so that the
 # gradient is still in cache when the momentum needs it (30 against 36 ms at 4000 x 4000).
@@ -89,6 +90,13 @@ class Update:
     def _block_rows(self, W: Array) -> int:
         """Rows of W that are updated at once: all of them, unless W is too large for the cache."""
         return int(min(len(W), max(1, self.block_elements // W.shape[1])))
+
+
+def check_batch_size(batch_size: Any, n: int) -> int:
+    """Return ``batch_size`` as a number of samples; a float in (0, 1) is a share of ``n``."""
+    if isinstance(batch_size, (float, np.floating)):
+        return ceil(n * check_real("batch_size", batch_size, 0, 1, low_open=True, high_open=True))
+    return check_int("batch_size", batch_size, low=1)
 
 
 def batches(n: int, epochs: int, batch_size: int, rng: np.random.Generator) -> Iterator[Array]:

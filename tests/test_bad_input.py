@@ -188,7 +188,7 @@ TABLE = [
         X=NO_MATRICES,
         y=NO_LABELS,
         epochs=[*NO_INTS, -1],
-        batch_size=[*NO_INTS, 0, -1],
+        batch_size=[*NO_INTS, 0, -1, 0.0, 1.0, -0.5],
         learning_rate=[*NO_REALS, 0, -1, 1e300, 1e-300],
         momentum=[*NO_REALS, -0.1, 1, 2],
         reset_momentum=NO_BOOLS,
@@ -329,7 +329,8 @@ TABLE = [
         + [[np.full((10, 4), 0.5)], (np.full((2, 4), 0.5),) * 2, [np.full((2, 4), 0.5)]]
         + [[np.full((3, 4), 0.5), "x"], [*MASKED[:3]], [MASKED[:3]], [*MASKED[0]]]
         + [Rows(-1), Rows(5), [], {}, iter([]), np.ma.masked_array(np.full(4, 0.1), [1, 0, 0, 0])],
-        config=[None, {}, SleepConfig, replace(CONFIG, alpha=[1], beta=[1])][:3],
+        config=[{}, SleepConfig, 3, "x", srcnb.SleepTargets],
+        scale=[{}, 2, FeatureScale, X],
         random_state=NO_RANDOM_STATES,
         engine=[None, "", "c", 3],
         record=NO_BOOLS,

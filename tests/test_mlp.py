@@ -65,6 +65,17 @@ def test_fit_is_momentum_sgd():
         np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-14)
 
 
+@pytest.mark.parametrize(("share", "size"), [(0.1, 3), (0.34, 11), (0.001, 1), (0.999, 30)])
+def test_a_batch_may_be_a_share_of_the_samples(share, size):
+    X, y = toy_batch(n=30)
+    a, b, c = (
+        srcnb.MLP((6, 8, 4), random_state=3).fit(X, y, epochs=2, batch_size=rows)
+        for rows in (share, size, size + 1)
+    )
+    np.testing.assert_array_equal(a.weights[0], b.weights[0])
+    assert size == 30 or not np.array_equal(a.weights[0], c.weights[0])
+
+
 def test_a_second_fit_goes_on():
     X, y = toy_batch(n=30)
 

@@ -11,6 +11,7 @@ from srcnb.experiments.cells import Cell, Experiment, Finished, Source, load, on
 from srcnb.methods import SLEEPING
 from srcnb.methods.base import all_samples
 from srcnb.protocol import Protocol, SleepState
+from srcnb.sgd import check_batch_size
 from srcnb.spiking.sleeping import sleep
 from srcnb.tasks import Task
 
@@ -69,8 +70,9 @@ def _smaller(protocol: Protocol, tasks: Sequence[Task]) -> tuple[Protocol, float
 
 def _training(cell: Cell, sequence: list[Task], protocol: Protocol) -> float:
     options = dict(protocol.training_at(1))
-    epochs, size = options.pop("epochs", 2), options.get("batch_size", 100)
-    first = sequence[0]
+    epochs, first = options.pop("epochs", 2), sequence[0]
+    # So many samples a batch as in the whole task, though a part of it is timed.
+    options["batch_size"] = size = check_batch_size(options.get("batch_size", 100), len(first.X))
     net = protocol.new_network(sequence, 0)
     X, y = first.X[: BATCHES * size], first.y[: BATCHES * size]
     start = time.perf_counter()
