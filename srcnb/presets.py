@@ -9,6 +9,7 @@ from pathlib import Path
 
 from srcnb.preset_files import load_preset
 from srcnb.protocol import Protocol, ReadOnly, SleepConstants, SleepSchedule
+from srcnb.spiking.calibrate import SleepTargets
 from srcnb.spiking.inputs import PatchInput, SampleInput
 from srcnb.validation import check_choice
 
@@ -168,7 +169,7 @@ OWN = SleepConstants(
 
 # Data sets of 28×28 images, which both published protocols are for.
 IMAGES = ("mnist", "fashion-mnist")
-PRESETS = ("replica", "paper")
+PRESETS = ("calibrated", "replica", "paper")
 
 
 def paper(constants: str = "mnist") -> Protocol:
@@ -234,6 +235,33 @@ def own(constants: SleepConstants = OWN, first_steps: int = 770, more_steps: int
     )
 
 
+def calibrated() -> Protocol:
+    """Our protocol for any network and data set: nothing in it has a unit.
+
+    Batches of a hundredth of a task's samples, three epochs, and a sleep of the hidden layers after
+    each epoch, which is calibrated to the network (``SleepTargets()``); the outputs are brought to
+    one scale at prediction. Chosen by benchmarks/search_targets.py on training data of digits and
+    MNIST.
+    """
+    targets = SleepTargets()
+    return Protocol(
+        name="calibrated",
+        hidden=(400, 400),
+        schedule=SleepSchedule(
+            constants=targets,
+            sleep_input=partial(SampleInput, n_samples=1, keep=0.2),
+            first_steps=targets.n_steps,
+            per_task=3,
+        ),
+        cap=5000,
+        network=dict(bias=False, dropout=0.25, output="softmax"),
+        training=dict(epochs=3, batch_size=0.01, learning_rate=0.015, momentum=0.5),
+        # So many updates as the five tasks have together.
+        parallel_epochs=15,
+        homeostasis=0.3,
+    )
+
+
 def get(preset: str | None, dataset: str) -> Protocol:
     """The protocol of a preset (None: our own) for the data set of this name.
 
@@ -248,6 +276,8 @@ def get(preset: str | None, dataset: str) -> Protocol:
     if preset not in PRESETS:
         names = ", ".join(map(repr, PRESETS))
         raise ValueError(f"preset must be one of {names}, or a .json file; got {preset!r}")
+    if preset == "calibrated":
+        return calibrated()
     if dataset not in IMAGES:
         raise ValueError(
             f"preset {preset!r} is a protocol for 28×28 images ({', '.join(IMAGES)}), got dataset"

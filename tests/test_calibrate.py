@@ -39,7 +39,7 @@ def measured(net, config, x, seed=7, n_steps=2000):
 @pytest.mark.parametrize("n_hidden", [1, 2, 3])
 def test_layers_fire_as_often_as_asked_for(n_hidden, dtype, bias):
     net = network(n_hidden, bias=bias, dtype=dtype)
-    targets = SleepTargets(input_rate=0.1, rate=0.05, output_rate=0.02)
+    targets = SleepTargets(input_rate=0.1, rate=0.05, rate_factor=1, output_rate=0.02)
     config = calibrate(net, sleep_input(), targets, random_state=0)
     spikes = measured(net, config, sleep_input())
     assert spikes[0].mean() == pytest.approx(0.1, rel=0.1)
@@ -78,7 +78,7 @@ def test_the_threshold_is_the_largest_that_fires_enough():
     net = srcnb.MLP.from_arrays([W, np.ones((2, 30))])
     steps = (np.random.default_rng(1).random((STEPS, 40)) < 0.1).astype(float)
     # Intensities of 0 and 1, all ones of which fire: the spikes are known.
-    targets = SleepTargets(input_rate=steps.mean(), rate=0.05)
+    targets = SleepTargets(input_rate=steps.mean(), rate=0.05, rate_factor=1)
     config = calibrate(net, steps, targets, random_state=0)
     positive = W @ steps.mean(axis=0) > 0
 
@@ -124,7 +124,7 @@ def test_the_scale_of_the_weights_does_not_matter(layer):
     net = network(2)
     scaled = net.copy()
     scaled.weights[layer] *= 64
-    targets = SleepTargets(n_steps=400, input_rate=0.1, rate=0.05, gate="negative")
+    targets = SleepTargets(n_steps=400, input_rate=0.1, rate=0.05, rate_factor=1, gate="negative")
     slept = []
     for one in (net, scaled):
         config = calibrate(one, sleep_input(), targets, random_state=0)
@@ -139,7 +139,7 @@ def test_rates_follow_activations_with_the_currents(n_hidden):
     """DESIGN's "Bias": constant input, no plasticity, large random biases."""
     net = network(n_hidden, bias=True, width=80)
     x = samples()[0]
-    targets = SleepTargets(input_rate=0.2, rate=0.05)
+    targets = SleepTargets(input_rate=0.2, rate=0.05, rate_factor=1)
 
     def correlations(config):
         counts = srcnb.sleep(net, x, replace(config, n_steps=3000, inc=0.0, dec=0.0), 1)
@@ -155,7 +155,7 @@ def test_rates_follow_activations_with_the_currents(n_hidden):
 def test_the_share_of_the_input_that_is_kept_counts():
     """Three quarters masked: a quarter of the spikes, and a quarter of the current beside them."""
     net = network(1, bias=True)
-    targets = SleepTargets(input_rate=0.05, rate=0.05)
+    targets = SleepTargets(input_rate=0.05, rate=0.05, rate_factor=1)
     x = sleep_input(keep=0.25)
     config = calibrate(net, x, targets, random_state=0)
     counts = measured(net, config, x, n_steps=8000)[1].sum(axis=0)

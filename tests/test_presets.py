@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from srcnb import MLP, presets, tasks
+from srcnb import MLP, SleepTargets, presets, tasks
 from srcnb.datasets import Dataset
 from srcnb.protocol import SleepState
 from srcnb.spiking.inputs import PatchInput, SampleInput
@@ -140,6 +140,18 @@ def test_our_own_protocol(image_sequence):
     assert changed.constants is other and [changed.n_steps(k) for k in (1, 2)] == [30, 34]
 
 
+def test_the_calibrated_protocol(image_sequence):
+    protocol = presets.calibrated()
+    assert (protocol.name, protocol.hidden, protocol.cap) == ("calibrated", (400, 400), 5000)
+    schedule = protocol.schedule
+    assert schedule.constants == SleepTargets() and schedule.per_task == 3
+    assert [schedule.n_steps(k) for k in (1, 2)] == [SleepTargets().n_steps] * 2
+    assert (schedule.data, schedule.every) == ("current", 1)
+    assert vars(schedule.sleep_input()) == vars(SampleInput(1, 0.2))
+    net = protocol.new_network(image_sequence, 0)
+    assert net.biases is None and (net.output, net.dropout) == ("softmax", 0.25)
+
+
 def test_a_sleep_as_the_paper_has_it(image_sequence):
     """The mean of all images so far, and thresholds and gains of each layer."""
     protocol = replace(presets.paper(), hidden=(20, 20))
@@ -159,7 +171,9 @@ def test_get():
         assert presets.get("replica", dataset).name == "replica"
         constants = presets.get("paper", dataset).schedule.constants
         assert constants is presets.PAPER[dataset]
-    assert set(presets.PRESETS) == {"paper", "replica"}
+    assert set(presets.PRESETS) == {"calibrated", "paper", "replica"}
+    for dataset in ("digits", "mnist", "mine.csv"):
+        assert presets.get("calibrated", dataset) == presets.calibrated()
 
 
 @pytest.mark.parametrize(

@@ -279,7 +279,16 @@ def test_a_data_set_of_one_task(protocol, easy_data):
 def test_a_schedule_of_targets_is_calibrated():
     """To the network and the sleep input as they are; the budget grows with the length."""
     X = np.random.default_rng(0).random((60, 20), dtype=np.float32)
-    targets = srcnb.SleepTargets(n_steps=100, input_rate=0.1, rate=0.05, budget=2)
+    targets = srcnb.SleepTargets(
+        n_steps=100,
+        input_rate=0.1,
+        rate=0.05,
+        rate_factor=1,
+        budget=2,
+        budget_factor=1,
+        gate_width=0.05,
+        rho=0.06,
+    )
     schedule = SleepSchedule(targets, partial(srcnb.SampleInput, 1, 0.5), 200, more_steps=100)
     state = SleepState(schedule)
     state.sleep_input.update(X)

@@ -67,16 +67,16 @@ class SleepTargets:
         The width of the "negative" gate in units of the layer's median |w|.
     """
 
-    n_steps: int = 2000
-    input_rate: float = 0.02
+    n_steps: int = 600
+    input_rate: float = 0.045
     rate: float = 0.003
-    rate_factor: float = 1.0
+    rate_factor: float = 0.15
     output_rate: float | None = None
-    budget: float = 2.0
-    budget_factor: float = 1.0
-    rho: float = 0.06
+    budget: float = 0.8
+    budget_factor: float = 0.23
+    rho: float = 0.2
     gate: str = "negative"
-    gate_width: float = 0.05
+    gate_width: float = 0.4
 
     def __post_init__(self) -> None:
         check_int("n_steps", self.n_steps)
