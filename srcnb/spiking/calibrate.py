@@ -8,6 +8,7 @@ weights.
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from numbers import Real
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from srcnb.spiking.config import GATES, SleepConfig
 from srcnb.spiking.inputs import AnyInput, draw_spikes, input_blocks
 from srcnb.spiking.simulate import check_network, simulate
 from srcnb.validation import (
+    MAX_LENGTH,
     Array,
     RandomState,
     check_choice,
@@ -73,10 +75,11 @@ class SleepTargets:
     gate_width: float = 0.05
 
     def __post_init__(self) -> None:
-        check_int("n_steps", self.n_steps)
+        check_int("n_steps", self.n_steps, high=MAX_LENGTH)
         check_real("input_rate", self.input_rate, 0, 1, low_open=True)
-        if isinstance(self.rates, (int, float)):
-            check_real("rates", self.rates, 0, 1, low_open=True, high_open=True)
+        if isinstance(self.rates, Real):
+            rate = check_real("rates", self.rates, 0, 1, low_open=True, high_open=True)
+            object.__setattr__(self, "rates", rate)
         else:
             rates = tuple(
                 check_real(f"rates[{i}]", rate, 0, 1, low_open=True, high_open=True)
@@ -156,7 +159,9 @@ def calibrate(
     base = replace(base, max_rate=max_rate)
     spikes = draw_spikes(x, spike_rng.random(x.shape, dtype=np.float32), base)
     # What the network would see awake, and the spikes per step that stand for 1.
-    awake = x.mean(axis=0, keepdims=True) / getattr(sleep_input, "share", 1.0)
+    share = getattr(sleep_input, "share", 1.0)
+    share = check_real("share of sleep_input", share, 0, 1, low_open=True)
+    awake = x.mean(axis=0, keepdims=True) / share
     activations = [awake, *net.activations(awake)]
     theta: list[float] = []
     currents: list[float | Array] = []
