@@ -234,7 +234,7 @@ def own(constants: SleepConstants = OWN, first_steps: int = 770, more_steps: int
     )
 
 
-def get(preset: str | None, dataset: str) -> Protocol:
+def get(preset: str | Path | None, dataset: str) -> Protocol:
     """The protocol of a preset (None: our own) for the data set of this name.
 
     ``preset`` may be a file of :func:`srcnb.preset_files.save_preset`, whose name ends with .json.
@@ -243,11 +243,11 @@ def get(preset: str | None, dataset: str) -> Protocol:
     """
     if preset is None:
         return own()
-    if isinstance(preset, str) and Path(preset).suffix == ".json":
+    if isinstance(preset, (str, Path)) and Path(preset).suffix == ".json":
         return load_preset(preset)
-    if preset not in PRESETS:
+    if not isinstance(preset, str) or preset not in PRESETS:
         names = ", ".join(map(repr, PRESETS))
-        raise ValueError(f"preset must be one of {names}, or a .json file; got {preset!r}")
+        raise ValueError(f"preset must be one of {names}, or a .json file; got {preset!r:.60}")
     if dataset not in IMAGES:
         raise ValueError(
             f"preset {preset!r} is a protocol for 28×28 images ({', '.join(IMAGES)}), got dataset"

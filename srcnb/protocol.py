@@ -18,6 +18,7 @@ from srcnb.spiking.report import SleepResult
 from srcnb.spiking.simulate import sleep
 from srcnb.tasks import Task
 from srcnb.validation import (
+    MAX_LENGTH,
     Array,
     RandomState,
     check_choice,
@@ -98,16 +99,22 @@ class SleepConstants:
     alpha_scale: float = 1.0
 
     def __post_init__(self) -> None:
+        check_instance("source", self.source, str, "a string")
         check_choice("gate", self.gate, GATES)
         check_choice("alpha_form", self.alpha_form, FORMS)
         check_real("max_rate", self.max_rate, 0, low_open=True)
         for name in ("inc", "dec", "alpha_scale"):
             check_real(name, getattr(self, name), 0)
         for name in ("beta", "alpha"):
-            if getattr(self, name) is not None:
+            if name == "beta" or self.alpha is not None:
                 values = check_list(name, getattr(self, name))
                 checked = tuple(check_real(f"{name}[{i}]", v, 0) for i, v in enumerate(values))
                 object.__setattr__(self, name, checked)
+        if not self.beta or (self.alpha is not None and len(self.alpha) != len(self.beta)):
+            raise ValueError(
+                "beta, and alpha if given, must have one number per layer each,"
+                f" got {self.beta} and {self.alpha}"
+            )
 
     def config(self, net: MLP, X: Array, n_steps: int) -> SleepConfig:
         """The SleepConfig of a sleep of ``net``, with gains from the samples ``X``, (n, n_0)."""
@@ -152,7 +159,7 @@ class SleepSchedule:
 
     def __post_init__(self) -> None:
         for name in ("first_steps", "more_steps", "every"):
-            check_int(name, getattr(self, name))
+            check_int(name, getattr(self, name), high=MAX_LENGTH)
         check_choice("data", self.data, DATA)
         if not isinstance(self.constants, SleepTargets):
             how = "SleepConstants or SleepTargets"

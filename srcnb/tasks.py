@@ -104,6 +104,10 @@ def domain_incremental(
     if isinstance(data, str) or not np.iterable(data):
         raise TypeError(f"data must be a Dataset, or a list of them, got {data!r}")
     data = list(data)
+    if order is not None or not (isinstance(groups, int) and groups == 2):  # not the default
+        raise ValueError(
+            f"groups and order go with one Dataset, got {groups=}, {order=} and a list"
+        )
     if not data:
         raise ValueError("data must hold at least one Dataset, got an empty list")
     for i, d in enumerate(data):

@@ -211,13 +211,13 @@ def check_seeds(seeds: Any, n_conditions: int = 1) -> list[int]:
 
 def finished_results(experiment: Experiment, out: str | Path) -> pd.DataFrame:
     """What is finished in a folder, as :func:`run_cells` returns it; empty where nothing is."""
-    folder = Folder(experiment, Path(out))
+    folder = Folder(experiment, check_path("out", out))
     return folder.results() if folder.manifest.exists() else pd.DataFrame()
 
 
 def finished_cells(experiment: Experiment, out: str | Path) -> list[Finished]:
     """The finished cells in a folder, without their networks."""
-    folder = Folder(experiment, Path(out))
+    folder = Folder(experiment, check_path("out", out))
     return folder.finished() if folder.manifest.exists() else []
 
 
