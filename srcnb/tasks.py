@@ -88,8 +88,8 @@ def domain_incremental(
     """Tasks with the same outputs but another domain each.
 
     ``data`` is a list of Datasets with the same features and classes, one task each; or one
-    Dataset, split as in :func:`class_incremental`, whose labels become the place of a class within
-    its group (so that split MNIST becomes odd or even, five times).
+    Dataset, split by ``groups`` and ``order`` as in :func:`class_incremental`, whose labels become
+    the place of a class within its group (so that split MNIST becomes odd or even, five times).
     """
     if isinstance(data, Dataset):
         tasks = []

@@ -2,6 +2,7 @@
 
 import pickle
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -160,6 +161,8 @@ def test_get():
         constants = presets.get("paper", dataset).schedule.constants
         assert constants is presets.PAPER[dataset]
     assert set(presets.PRESETS) == {"paper", "replica"}
+    with pytest.raises(FileNotFoundError, match="no such preset file: nowhere.json"):
+        presets.get(Path("nowhere.json"), "digits")
 
 
 @pytest.mark.parametrize(

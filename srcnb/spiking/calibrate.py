@@ -128,7 +128,7 @@ def calibrate(
     ----------
     net : MLP
     sleep_input : as for :func:`srcnb.sleep`; a generator is used up
-        Its ``share``, if it has one, is the share of an awake input that a step keeps on average
+        Its ``share``, if it has one, in (0, 1], is what a step keeps of an awake input on average
         (1 without it): biases are to be as large beside the input as they are awake.
     targets : SleepTargets or None
         None: SleepTargets(), whose numbers are a first choice that no search has been run for:
