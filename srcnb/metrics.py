@@ -126,7 +126,7 @@ def _valid(results: "pd.DataFrame") -> "pd.DataFrame":
         "seed": (results["seed"].notna(), "a number"),
         "task": (results["task"].notna(), "'all' or a number"),
         "stage": ((stage >= 1) & (stage % 1 == 0), "a whole number from 1 on"),
-        "accuracy": (accuracy.between(0, 100), "a number in [0, 100]"),
+        "accuracy": (accuracy.map(np.isreal) & accuracy.between(0, 100), "a number in [0, 100]"),
     }
     for column, (right, what) in rules.items():
         if not right.all():

@@ -356,7 +356,8 @@ class MLP:
         if self.biases is not None:
             check_vectors("biases", self.biases, [len(w) for w in self.weights], self.dtype)
         X, y, _ = self._check_batch(X, y, None)
-        check_methods("regularizer", regularizer, ("pull", "moved"))
+        if regularizer is not None:
+            check_methods("regularizer", regularizer, ("pull", "moved"))
         check_bool("reset_momentum", reset_momentum)
         epochs = check_int("epochs", epochs)
         batch_size = check_int("batch_size", batch_size, low=1)

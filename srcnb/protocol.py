@@ -25,6 +25,7 @@ from srcnb.validation import (
     check_instance,
     check_int,
     check_list,
+    check_methods,
     check_real,
 )
 
@@ -195,6 +196,7 @@ class SleepState:
     def __init__(self, schedule: SleepSchedule) -> None:
         self.schedule = schedule
         self.sleep_input = schedule.sleep_input()
+        check_methods("sleep_input", self.sleep_input, ("update", "draw"))
         self._seen: list[Array] = []
 
     def update(self, task: Task) -> None:

@@ -84,9 +84,7 @@ def check_instance(name: str, value: Any, kind: type, how: str) -> None:
 
 
 def check_methods(name: str, value: Any, methods: tuple[str, ...]) -> None:
-    """Raise TypeError unless ``value`` is None or an object that has these ``methods``."""
-    if value is None:
-        return
+    """Raise TypeError unless ``value`` is an object that has these ``methods``."""
     if isinstance(value, type) or not all(callable(getattr(value, m, None)) for m in methods):
         how = f"an object with the methods {' and '.join(methods)}"
         raise TypeError(f"{name} must be {how}, got {_short(value)}")

@@ -24,9 +24,11 @@ from srcnb.experiments.cells import Source
 from srcnb.experiments.comparison import compare_methods, comparison
 from srcnb.experiments.runner import finished_results, run_experiment
 from srcnb.low_rank import LowRankMLP
+from srcnb.methods.baselines import cheat, sequential
 from srcnb.methods.icarl import icarl
 from srcnb.methods.regularization import ewc, si
 from srcnb.methods.rehearsal import rehearsal
+from srcnb.methods.rivals import ridge
 from srcnb.methods.src import src
 from srcnb.preset_files import load_preset, save_preset
 from srcnb.protocol import Protocol, SleepConstants, SleepSchedule
@@ -127,8 +129,8 @@ def with_biases(biases):
     return net
 
 
-def run(method, **options):
-    return list(method(SEQUENCE, PROTOCOL, 0, **options))
+def run(method, protocol=PROTOCOL, **options):
+    return list(method(SEQUENCE, protocol, 0, **options))
 
 
 class Puller:
@@ -567,6 +569,25 @@ TABLE = [
     *lines(
         "src", of(run, src), step_back=[*NO_REALS, -0.1, 1.1], save_best=[*NO_REALS, -0.1, 1, 5]
     ),
+    *lines("cheat", of(run, cheat), slip=NO_BOOLS),
+    *lines("ridge", of(run, ridge), n_features=[*NO_INTS, 0, 10**13, 10**30]),
+    *lines(
+        "method",
+        lambda name: (
+            lambda v: list(
+                sequential(**{**dict(tasks=SEQUENCE, protocol=PROTOCOL, seed=0), name: v})
+            )
+        ),
+        tasks=[*NO_LISTS, []],
+        protocol=[None, 3, "own", {}, Protocol],
+        seed=[*NO_INTS, -1],
+    ),
+    (
+        "made-sleep_input",
+        lambda v: run(src, protocol=replace(PROTOCOL, schedule=replace(SCHEDULE, sleep_input=v))),
+        "sleep_input",
+        [lambda: None, dict, lambda: srcnb.MeanInput, lambda: X],
+    ),
     *lines("rehearsal", of(run, rehearsal), share=[*NO_REALS, -0.1, 1.1], sleeps=NO_BOOLS),
     *lines(
         "icarl",
@@ -618,7 +639,7 @@ TABLE = [
                 *(RESULTS[RESULTS["stage"] == s].assign(phase="sleep") for s in (1, 2)),
                 *(RESULTS[RESULTS["task"] != task] for task in ("1", "2", "all")),
                 *(RESULTS.assign(**{c: None}) for c in ("method", "seed", "stage", "task")),
-                *(RESULTS.assign(accuracy=v) for v in (NAN, INF, -1, 100.1, "x", None)),
+                *(RESULTS.assign(accuracy=v) for v in (NAN, INF, -1, 100.1, "x", None, 50j)),
                 *(RESULTS.assign(stage=v) for v in (0, -1, 1.5, NAN, "x", 2**40)),
                 *(RESULTS.assign(phase=v) for v in ("", None, NAN, "nap")),
                 *(RESULTS.assign(task=v) for v in ("", 1, "01", "x")),

@@ -190,6 +190,8 @@ def run_experiment(
 
 def cells_of(experiment: Experiment, seeds: int | Sequence[int] | None = None) -> list[Cell]:
     """The cells of an experiment, seed by seed; parameters as in :func:`run_experiment`."""
+    if not experiment.conditions:
+        raise ValueError(f"conditions of {experiment.name} must hold at least one, got none")
     chosen = check_seeds(experiment.seeds if seeds is None else seeds, len(experiment.conditions))
     return [Cell(condition, seed) for seed in chosen for condition in experiment.conditions]
 
