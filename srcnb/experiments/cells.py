@@ -275,9 +275,11 @@ def one_thread() -> Iterator[None]:
 
 @contextmanager
 def naming(what: str) -> Iterator[None]:
-    """Errors of bad values or of numbers that overflow say what was being run."""
+    """Errors of bad values, of numbers that overflow or of memory say what was being run."""
     try:
         yield
+    except MemoryError as error:  # NumPy's repr is that of a shape only
+        raise MemoryError(f"{what}: out of memory: {error}") from error
     except (ValueError, OverflowError) as error:
         # Not type(error): UnicodeDecodeError, for one, takes other arguments.
         kind: type[Exception] = OverflowError if isinstance(error, OverflowError) else ValueError
