@@ -228,7 +228,9 @@ def input_blocks(
     for block in blocks:
         n_rows = _n_rows(block, n_inputs)
         if not n_rows and done < n_steps:
-            raise ValueError(f"sleep_input must yield blocks with rows, got one after {done} steps")
+            raise ValueError(
+                f"sleep_input must yield blocks of rows, got an empty one at step {done}"
+            )
         for start in range(0, min(n_rows, n_steps - done), block_steps):
             end = min(start + block_steps, n_steps - done)
             yield check_intensities("sleep_input", block[start:end])
