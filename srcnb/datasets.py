@@ -17,6 +17,7 @@ from srcnb.validation import (
     Array,
     check_array,
     check_choice,
+    check_instance,
     check_int,
     check_labels,
     check_list,
@@ -66,11 +67,12 @@ class Dataset:
     labels: tuple[Any, ...] | None = None
 
     def __post_init__(self) -> None:
+        check_instance("name", self.name, str, "a string")
         check_int("n_classes", self.n_classes, low=2)
         check_memory(f"n_classes={self.n_classes}", self.n_classes * _BYTES_PER_CLASS)
         if self.labels is not None:
             labels = tuple(check_list("labels", self.labels))
-            if len(labels) != self.n_classes:
+            if not len(labels) == len(set(map(str, labels))) == self.n_classes:
                 raise ValueError(
                     f"labels must name each of the {self.n_classes} classes, got {len(labels)}:"
                     f" {', '.join(map(repr, labels[:10]))}"
@@ -83,10 +85,18 @@ class Dataset:
             y = check_labels(f"y{part}", getattr(self, f"y{part}"), len(X), self.n_classes)
             object.__setattr__(self, f"X{part}", X)
             object.__setattr__(self, f"y{part}", y)
-        if self.X.shape[1] != self.X_test.shape[1]:
+        n_features = self.X.shape[1]
+        if n_features != self.X_test.shape[1]:
             raise ValueError(
-                f"X_test must have {self.X.shape[1]} columns like X, got {self.X_test.shape[1]}"
+                f"X_test must have {n_features} columns like X, got {self.X_test.shape[1]}"
             )
+        if self.shape is not None:
+            shape = tuple(check_int("shape", n, low=1) for n in check_list("shape", self.shape))
+            if len(shape) != 2 or prod(shape) != n_features:
+                raise ValueError(
+                    f"shape must be the rows and columns of {n_features} pixels, got {shape}"
+                )
+            object.__setattr__(self, "shape", shape)
 
     def fingerprint(self) -> str:
         """A hash of the samples and labels of both parts, with their shapes and dtypes: 64 hex."""
@@ -105,9 +115,14 @@ class Dataset:
 
         check_real("fraction", fraction, 0, 1, low_open=True, high_open=True)
         check_int("random_state", random_state)
-        X, X_test, y, y_test = train_test_split(
-            self.X, self.y, test_size=fraction, stratify=self.y, random_state=random_state
-        )
+        try:
+            X, X_test, y, y_test = train_test_split(
+                self.X, self.y, test_size=fraction, stratify=self.y, random_state=random_state
+            )
+        except ValueError as error:
+            raise ValueError(
+                f"fraction must leave each class samples in both parts, got {fraction}: {error}"
+            ) from error
         return replace(self, X=X, y=y, X_test=X_test, y_test=y_test)
 
 
@@ -134,8 +149,9 @@ def load(name: str = "digits", data_dir: str | os.PathLike[str] | None = None) -
     if name == "digits":
         return _digits()
     folder, openml_name = MNISTS[name]
-    data_dir = data_dir or os.environ.get("SRCNB_DATA")
-    if data_dir:
+    if data_dir is None:
+        data_dir = os.environ.get("SRCNB_DATA") or None
+    if data_dir is not None:
         X, y, X_test, y_test = _from_folder(check_path("data_dir", data_dir) / folder)
     else:
         X, y, X_test, y_test = _from_openml(openml_name)

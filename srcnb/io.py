@@ -30,7 +30,9 @@ def replacing(path: PathLike) -> Iterator[Path]:
     The temporary name is hidden and another one each time, so that processes and threads may write
     to one ``path`` at once: the last to finish stays. OSErrors name ``path``.
     """
-    path = Path(path)
+    path = check_path("path", path)
+    if not path.name:
+        raise ValueError(f"path must name a file, got {str(path)!r}")
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
         yield temporary

@@ -114,6 +114,8 @@ def _valid(results: "pd.DataFrame") -> "pd.DataFrame":
     missing = [column for column in COLUMNS if column not in results]
     if missing:
         raise ValueError(f"results must have columns {COLUMNS}, they lack {missing}")
+    if results.columns.has_duplicates:
+        raise ValueError(f"results must have each column once, got {[*results.columns]}")
     if not len(results):
         raise ValueError("results must hold at least one row, they are empty")
     for phase in results["phase"].unique():
@@ -124,7 +126,7 @@ def _valid(results: "pd.DataFrame") -> "pd.DataFrame":
         "seed": (results["seed"].notna(), "a number"),
         "task": (results["task"].notna(), "'all' or a number"),
         "stage": ((stage >= 1) & (stage % 1 == 0), "a whole number from 1 on"),
-        "accuracy": (accuracy.between(0, 100), "a number in [0, 100]"),
+        "accuracy": (accuracy.map(np.isreal) & accuracy.between(0, 100), "a number in [0, 100]"),
     }
     for column, (right, what) in rules.items():
         if not right.all():
@@ -199,6 +201,11 @@ def stage_table(results: "pd.DataFrame") -> "pd.DataFrame":
 def format_summary(table: "pd.DataFrame") -> "pd.DataFrame":
     """``summary`` as a DataFrame of strings "mean ± sd", for printing."""
     import pandas as pd
+
+    check_instance("table", table, pd.DataFrame, "a DataFrame of summary")
+    missing = {*METRICS, "seeds"} - {*table.columns.get_level_values(0)}
+    if missing:
+        raise ValueError(f"table must be one of summary, it lacks {sorted(missing)}")
 
     def cell(mean: float, sd: float) -> str:
         if np.isnan(mean):

@@ -26,6 +26,7 @@ from srcnb.validation import (
     check_inputs,
     check_int,
     check_labels_or_targets,
+    check_list,
     check_masks,
     check_memory,
     check_methods,
@@ -150,9 +151,12 @@ class MLP:
 
         Everything else, momentum and random state included, is as here.
         """
+        weights = check_list("weights", weights)
+        if len(weights) != len(self.weights):
+            raise ValueError(f"weights must be of {len(self.weights)} layers, got {len(weights)}")
         net = copy.copy(self)
         net._rng = copy.deepcopy(self._rng)
-        net.weights = list(weights)
+        net.weights = weights
         if self.biases is not None:
             net.biases = [b.copy() for b in self.biases]
         return net  # fit() never writes to a velocity that it finds, so that may be shared
@@ -198,7 +202,7 @@ class MLP:
         ``X`` is array-like of shape (n, n_0); returns a list of (n, n_l) arrays. Without inverted
         dropout hidden activations are scaled by (1 - dropout), as in the paper.
         """
-        return self._answer(self._check_X(X))[0]
+        return self._answer(self._check_X(X), self._test_scales())[0]
 
     def predict(self, X: ArrayLike) -> Array:
         """The class with the largest output for each row of ``X`` (n, n_0): (n,) int64."""
@@ -237,7 +241,7 @@ class MLP:
     ) -> Iterator[tuple[slice, list[Array], Array]]:
         for start in range(0, len(X), batch_rows):
             rows = slice(start, start + batch_rows)
-            yield rows, *self._answer(X[rows])
+            yield rows, *self._answer(X[rows], self._test_scales())
 
     def loss(self, X: ArrayLike, y: ArrayLike, masks: Any = None) -> float:
         """The mean over a batch of the loss that ``gradients`` differentiates, L2 term included.
@@ -246,15 +250,15 @@ class MLP:
         :meth:`gradients`.
         """
         X, y, masks = self._check_batch(X, y, masks)
-        a, z = self._forward(X, masks)
+        a, z = self._answer(X, masks)
         per_sample = losses(a[-1], z, y, self.output)
         penalty = sum(0.5 * self.l2 * (w**2).sum() for w in self.weights)
         return float(per_sample.mean() + penalty)
 
-    def _answer(self, X: Array) -> tuple[list[Array], Array]:
-        """(activations, logits) at test time, all of them finite."""
+    def _answer(self, X: Array, scales: Sequence[Any] | None) -> tuple[list[Array], Array]:
+        """(activations, logits), all of them finite."""
         with np.errstate(over="ignore", invalid="ignore"):
-            a, z = self._forward(X, self._test_scales())
+            a, z = self._forward(X, scales)
         check_activations([*a[1:-1], z])
         return a[1:], z
 
@@ -325,8 +329,7 @@ class MLP:
         ----------
         X : array-like of shape (n, n_0)
         y : array-like of shape (n,), labels in 0 … n_L - 1; or targets of shape (n, n_L)
-        epochs : int
-        batch_size : int, or float in (0, 1): a share of the samples, rounded up
+        epochs, batch_size : int; a batch_size in (0, 1) is a share of the samples, rounded up
         learning_rate : float > 0
         momentum : float in [0, 1)
         reset_momentum : bool
@@ -346,12 +349,15 @@ class MLP:
         OverflowError
             If the training diverges to weights that are not finite.
         """
+        check_weights("weights", self.weights)
         # Beside the parameters their velocity and, in case they diverge, what both were before.
         needed = (3 + bool(self._velocity)) * sum(p.nbytes for p in self._parameters())
         check_memory(f"training layer_sizes {self.layer_sizes}", needed)
-        check_weights("weights", self.weights)
+        if self.biases is not None:
+            check_vectors("biases", self.biases, [len(w) for w in self.weights], self.dtype)
         X, y, _ = self._check_batch(X, y, None)
-        check_methods("regularizer", regularizer, ("pull", "moved"))
+        if regularizer is not None:
+            check_methods("regularizer", regularizer, ("pull", "moved"))
         check_bool("reset_momentum", reset_momentum)
         epochs = check_int("epochs", epochs)
         batch_size = sgd.check_batch_size(batch_size, len(X))

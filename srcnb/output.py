@@ -10,6 +10,8 @@ from srcnb.validation import (
     check_instance,
     check_int,
     check_labels,
+    check_list,
+    check_memory,
     check_real,
     check_rng,
     check_width,
@@ -62,9 +64,11 @@ def homeostasis(
     check_width("X", X, net.layer_sizes[0])
     if not len(X):
         raise ValueError(f"X must hold at least one sample, got shape {X.shape}")
-    seen = np.unique(check_labels("classes", classes, np.size(classes), net.layer_sizes[-1]))
+    classes = check_list("classes", classes)
+    seen = np.unique(check_labels("classes", classes, len(classes), net.layer_sizes[-1]))
     keep = check_real("keep", keep, 0, 1, low_open=True)
     n_samples = check_int("n_samples", n_samples, low=1)
+    check_memory(f"n_samples = {n_samples}", n_samples * (8 + 4 * X.shape[1] + X[:1].nbytes))
     rng = check_rng("random_state", random_state)
 
     draws = X[rng.integers(len(X), size=n_samples)]

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from srcnb.io import PathLike, replacing
-from srcnb.metrics import format_summary, summary
+from srcnb.metrics import format_summary, in_time, summary
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,6 +34,7 @@ def draw_results(results: "pd.DataFrame", title: str = "") -> "Figure":
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
+    results = in_time(results)
     methods = list(dict.fromkeys(results["method"]))
     figure = Figure(figsize=(9, 4.4 + 0.3 * len(methods)), layout="constrained")
     FigureCanvasAgg(figure)
@@ -46,8 +47,8 @@ def draw_results(results: "pd.DataFrame", title: str = "") -> "Figure":
         ylabel="accuracy over all classes (%)",
         xticks=range(1, n_stages + 1),
         ylim=(0, 100),
-        title=title,
     )
+    top.set_title(title, parse_math=False)  # a file's name may have a $
     top.grid(alpha=0.3)
     top.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)
 
@@ -134,7 +135,8 @@ def draw_search(
         color="C2",
         label="with fresh seeds",
     )
-    top.set(xlabel="trial", ylabel="accuracy on held-out training data (%)", title=title)
+    top.set(xlabel="trial", ylabel="accuracy on held-out training data (%)")
+    top.set_title(title, parse_math=False)
     top.grid(alpha=0.3)
     top.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)
     names = [*importances][::-1]  # the largest at the top

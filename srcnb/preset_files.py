@@ -8,7 +8,6 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, fields
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,7 @@ from srcnb.mlp import MLP
 from srcnb.protocol import Call, Protocol, SleepConstants, SleepSchedule
 from srcnb.spiking.calibrate import SleepTargets
 from srcnb.spiking.inputs import MeanInput, PatchInput, SampleInput, SegmentInput
-from srcnb.validation import check_instance, check_int
+from srcnb.validation import check_instance, check_int, check_path
 
 FORMAT, VERSION = "srcnb preset", 1
 # What "kind" may be, and what it stands for.
@@ -44,7 +43,7 @@ def save_preset(path: PathLike, protocol: Protocol, source: Mapping[str, Any]) -
     ValueError, TypeError
         For another ending, a sleep input that is none of INPUTS, and values that JSON can't hold.
     """
-    path = Path(path)
+    path = check_path("path", path)
     if path.suffix != ".json":
         raise ValueError(f"path must end with .json, got {path}")
     check_instance("protocol", protocol, Protocol, "a Protocol")
@@ -84,7 +83,7 @@ def load_preset(path: PathLike) -> Protocol:
         later version; for fields that are missing, unknown, or outside their ranges.
     FileNotFoundError
     """
-    path = Path(path)
+    path = check_path("path", path)
     if not path.is_file():
         raise FileNotFoundError(f"no such preset file: {path}")
     try:

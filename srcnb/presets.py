@@ -262,7 +262,7 @@ def calibrated() -> Protocol:
     )
 
 
-def get(preset: str | None, dataset: str) -> Protocol:
+def get(preset: str | Path | None, dataset: str) -> Protocol:
     """The protocol of a preset (None: our own) for the data set of this name.
 
     ``preset`` may be a file of :func:`srcnb.preset_files.save_preset`, whose name ends with .json.
@@ -271,11 +271,11 @@ def get(preset: str | None, dataset: str) -> Protocol:
     """
     if preset is None:
         return own()
-    if isinstance(preset, str) and Path(preset).suffix == ".json":
+    if isinstance(preset, (str, Path)) and Path(preset).suffix == ".json":
         return load_preset(preset)
-    if preset not in PRESETS:
+    if not isinstance(preset, str) or preset not in PRESETS:
         names = ", ".join(map(repr, PRESETS))
-        raise ValueError(f"preset must be one of {names}, or a .json file; got {preset!r}")
+        raise ValueError(f"preset must be one of {names}, or a .json file; got {preset!r:.60}")
     if preset == "calibrated":
         return calibrated()
     if dataset not in IMAGES:

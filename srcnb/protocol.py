@@ -18,12 +18,14 @@ from srcnb.spiking.report import SleepResult
 from srcnb.spiking.sleeping import sleep
 from srcnb.tasks import Task
 from srcnb.validation import (
+    MAX_LENGTH,
     Array,
     RandomState,
     check_choice,
     check_instance,
     check_int,
     check_list,
+    check_methods,
     check_real,
 )
 
@@ -98,16 +100,22 @@ class SleepConstants:
     alpha_scale: float = 1.0
 
     def __post_init__(self) -> None:
+        check_instance("source", self.source, str, "a string")
         check_choice("gate", self.gate, GATES)
         check_choice("alpha_form", self.alpha_form, FORMS)
         check_real("max_rate", self.max_rate, 0, low_open=True)
         for name in ("inc", "dec", "alpha_scale"):
             check_real(name, getattr(self, name), 0)
         for name in ("beta", "alpha"):
-            if getattr(self, name) is not None:
+            if name == "beta" or self.alpha is not None:
                 values = check_list(name, getattr(self, name))
                 checked = tuple(check_real(f"{name}[{i}]", v, 0) for i, v in enumerate(values))
                 object.__setattr__(self, name, checked)
+        if not self.beta or (self.alpha is not None and len(self.alpha) != len(self.beta)):
+            raise ValueError(
+                "beta, and alpha if given, must have one number per layer each,"
+                f" got {self.beta} and {self.alpha}"
+            )
 
     def config(self, net: MLP, X: Array, n_steps: int) -> SleepConfig:
         """The SleepConfig of a sleep of ``net``, with gains from the samples ``X``, (n, n_0)."""
@@ -156,8 +164,8 @@ class SleepSchedule:
 
     def __post_init__(self) -> None:
         for name in ("first_steps", "more_steps", "every"):
-            check_int(name, getattr(self, name))
-        check_int("per_task", self.per_task, low=1)
+            check_int(name, getattr(self, name), high=MAX_LENGTH)
+        check_int("per_task", self.per_task, low=1, high=MAX_LENGTH)
         check_choice("data", self.data, DATA)
         if not isinstance(self.constants, SleepTargets):
             how = "SleepConstants or SleepTargets"
@@ -193,6 +201,7 @@ class SleepState:
     def __init__(self, schedule: SleepSchedule) -> None:
         self.schedule = schedule
         self.sleep_input = schedule.sleep_input()
+        check_methods("sleep_input", self.sleep_input, ("update", "draw"))
         self._seen: list[Array] = []
 
     def update(self, task: Task) -> None:

@@ -21,7 +21,7 @@ from srcnb.datasets import Dataset
 from srcnb.io import PathLike, check_folder, locked, replacing
 from srcnb.preset_files import save_preset
 from srcnb.protocol import Protocol
-from srcnb.validation import check_instance, check_int, check_intensities
+from srcnb.validation import check_instance, check_int, check_intensities, check_path
 
 if TYPE_CHECKING:
     import optuna
@@ -35,6 +35,8 @@ MANIFEST, JOURNAL, LOCK = "search.json", "search.journal", "search.lock"
 TRIALS, PICTURE, PRESET = "search.csv", "search.png", "preset.json"
 # The seeds with which the best trials run again start here.
 FRESH = 100
+# More are a slip of the finger: they would take years.
+MAX_TRIALS = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -125,15 +127,17 @@ def search(
 
     check_instance("data", data, Dataset, "a Dataset")
     check_intensities("data.X", data.X)
-    n_trials = check_int("n_trials", n_trials, low=1)
-    finalists = check_int("finalists", finalists, low=1)
+    n_trials = check_int("n_trials", n_trials, 1, MAX_TRIALS)
+    finalists = check_int("finalists", finalists, 1, MAX_TRIALS)
     jobs = check_jobs(jobs)
     chosen = tuple(check_seeds(seeds))
     # No later line can look at the test set.
     data = replace(data, X_test=data.X[:0], y_test=data.y[:0])
     base = _check_base(protocol)
     groups = check_int("classes_per_task", classes_per_task, low=1)
-    temporary = tempfile.TemporaryDirectory() if out is None else nullcontext(str(out))
+    temporary = (
+        tempfile.TemporaryDirectory() if out is None else nullcontext(check_path("out", out))
+    )
     verbosity = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:
@@ -202,9 +206,15 @@ def _opened(job: "Job") -> "optuna.Study":
     # Only a killed process can have left one: whoever is at work has the lock of the folder.
     for lock in Path(job.journal).parent.glob(f"{JOURNAL}*.lock"):
         lock.unlink(missing_ok=True)
-    study = optuna.create_study(
-        storage=storage(job.journal), study_name=STUDY, direction="maximize", load_if_exists=True
-    )
+    try:
+        study = optuna.create_study(
+            storage=storage(job.journal),
+            study_name=STUDY,
+            direction="maximize",
+            load_if_exists=True,
+        )
+    except ValueError as error:  # no JSON
+        raise ValueError(f"{job.journal} is damaged: {error}") from error
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
         study.tell(trial.number, state=TrialState.FAIL)
     if not _finished(study) and not study.get_trials(states=(TrialState.WAITING,)):

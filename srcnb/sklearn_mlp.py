@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from srcnb.mlp import MLP
-from srcnb.validation import check_instance
+from srcnb.validation import check_instance, check_weights
 
 # Other estimators of scikit-learn, by a class that they are made from: what to do with them.
 OTHERS = {
@@ -101,7 +101,7 @@ def to_sklearn(net: MLP, like: Any) -> Any:
             f"net must have inverted dropout, or none, got dropout={net.dropout} with"
             " inverted_dropout=False: scikit-learn does not scale activations"
         )
-    weights = [np.asarray(w) for w in net.weights]
+    weights = check_weights("net.weights", net.weights)
     biases = net.biases or [np.zeros(len(w), net.dtype) for w in weights]
     last, last_bias = weights[-1], biases[-1]
     if like.out_activation_ == "logistic":

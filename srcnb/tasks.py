@@ -88,8 +88,8 @@ def domain_incremental(
     """Tasks with the same outputs but another domain each.
 
     ``data`` is a list of Datasets with the same features and classes, one task each; or one
-    Dataset, split as in :func:`class_incremental`, whose labels become the place of a class within
-    its group (so that split MNIST becomes odd or even, five times).
+    Dataset, split by ``groups`` and ``order`` as in :func:`class_incremental`, whose labels become
+    the place of a class within its group (so that split MNIST becomes odd or even, five times).
     """
     if isinstance(data, Dataset):
         tasks = []
@@ -104,6 +104,10 @@ def domain_incremental(
     if isinstance(data, str) or not np.iterable(data):
         raise TypeError(f"data must be a Dataset, or a list of them, got {data!r}")
     data = list(data)
+    if order is not None or not (isinstance(groups, int) and groups == 2):  # not the default
+        raise ValueError(
+            f"groups and order go with one Dataset, got {groups=}, {order=} and a list"
+        )
     if not data:
         raise ValueError("data must hold at least one Dataset, got an empty list")
     for i, d in enumerate(data):

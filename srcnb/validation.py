@@ -2,7 +2,7 @@
 
 import numbers
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
@@ -22,8 +22,9 @@ DTYPES = (np.dtype("float32"), np.dtype("float64"))
 
 def check_int(name: str, value: Any, low: float = 0, high: float = np.inf) -> int:
     """Return ``value`` as an int within [low, high]; bools and floats are refused."""
-    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
-        raise TypeError(f"{name} must be an integer, got {value!r}")
+    # To NumPy a time is an integer.
+    if isinstance(value, (bool, np.timedelta64)) or not isinstance(value, numbers.Integral):
+        raise TypeError(f"{name} must be an integer, got {_short(value)}")
     number = int(value)
     if number < low:
         raise ValueError(f"{name} must be at least {low}, got {_short(number)}")
@@ -42,8 +43,8 @@ def check_real(
     high_open: bool = False,
 ) -> float:
     """Return ``value`` as a finite float within [low, high] (or open at either end)."""
-    if isinstance(value, bool) or not isinstance(value, numbers.Real):
-        raise TypeError(f"{name} must be a number, got {value!r}")
+    if isinstance(value, (bool, np.timedelta64)) or not isinstance(value, numbers.Real):
+        raise TypeError(f"{name} must be a number, got {_short(value)}")
     try:
         number = float(value)
     except OverflowError:  # an int that no float can hold
@@ -59,7 +60,7 @@ def check_real(
 def check_bool(name: str, value: Any) -> bool:
     """Return ``value`` if it is True or False, of Python or NumPy."""
     if not isinstance(value, (bool, np.bool_)):
-        raise TypeError(f"{name} must be True or False, got {value!r}")
+        raise TypeError(f"{name} must be True or False, got {_short(value)}")
     return bool(value)
 
 
@@ -83,9 +84,7 @@ def check_instance(name: str, value: Any, kind: type, how: str) -> None:
 
 
 def check_methods(name: str, value: Any, methods: tuple[str, ...]) -> None:
-    """Raise TypeError unless ``value`` is None or an object that has these ``methods``."""
-    if value is None:
-        return
+    """Raise TypeError unless ``value`` is an object that has these ``methods``."""
     if isinstance(value, type) or not all(callable(getattr(value, m, None)) for m in methods):
         how = f"an object with the methods {' and '.join(methods)}"
         raise TypeError(f"{name} must be {how}, got {_short(value)}")
@@ -94,21 +93,30 @@ def check_methods(name: str, value: Any, methods: tuple[str, ...]) -> None:
 def check_choice(name: str, value: T, choices: Iterable[T]) -> T:
     """Return ``value`` if it is one of ``choices``."""
     choices = tuple(choices)
-    if value not in choices:
-        raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}; got {value!r}")
-    return value
+    for choice in choices:
+        if isinstance(value, type(choice)) and value == choice:  # an array is equal to many
+            return choice
+    names = ", ".join(map(repr, choices))
+    raise ValueError(f"{name} must be one of {names}; got {_short(value)}")
 
 
 def check_path(name: str, value: Any) -> Path:
     """Return ``value``, a string or another path, as a Path."""
     if not isinstance(value, (str, os.PathLike)):
         raise TypeError(f"{name} must be a string or a Path, got {_short(value)}")
-    return Path(value)
+    path = Path(value)
+    if "\0" in str(path):
+        raise ValueError(f"{name} must not hold a null character, got {_short(value)}")
+    return path
 
 
 def check_list(name: str, value: Any) -> list[Any]:
-    """Return ``value`` as a list; TypeError unless it can be iterated and is no string."""
-    if isinstance(value, str) or not np.iterable(value):
+    """Return ``value`` as a list; TypeError unless it can be iterated and has an order.
+
+    Strings are refused as well, and mappings, of which it would have the keys only.
+    """
+    unfit = (str, bytes, set, frozenset, Mapping)
+    if isinstance(value, unfit) or not np.iterable(value):
         raise TypeError(f"{name} must be a list, got {_short(value)}")
     return list(value)
 
@@ -123,7 +131,7 @@ def check_dtype(name: str, value: Any) -> np.dtype[Any]:
                 return dtype
         except TypeError:
             pass
-    raise ValueError(f"{name} must be 'float32' or 'float64', got {value!r}")
+    raise ValueError(f"{name} must be 'float32' or 'float64', got {_short(value)}")
 
 
 def check_array(name: str, value: Any, ndim: int, dtype: Any = None) -> Array:
@@ -165,8 +173,8 @@ def check_intensities(name: str, X: Any) -> Array:
     refuse_mask(name, X)
     if not (isinstance(X, np.ndarray) and X.dtype in DTYPES):
         X = check_array(name, X, 2, np.float32)
-    if X.ndim != 2:
-        raise ValueError(f"{name} must have 2 dimensions, got shape {X.shape}")
+    if X.ndim != 2 or not X.shape[1]:
+        raise ValueError(f"{name} must have 2 dimensions, and columns, got shape {X.shape}")
     # Written so that NaN fails as well.
     if X.size and not (X.min() >= 0 and X.max() <= 1):
         bad = X[~((X >= 0) & (X <= 1))][0]
@@ -199,8 +207,7 @@ def check_samples(name: str, X: Any, width: int, dtype: np.dtype[Any]) -> Array:
 
 def check_labels(name: str, y: Any, n_samples: int, n_classes: int) -> Array:
     """Return ``y`` as an (n_samples,) int array of labels in 0 … n_classes - 1."""
-    refuse_mask(name, y)
-    y = np.asarray(y)
+    y = _array(name, y, "labels")
     if y.dtype.kind in "OSU":
         raise TypeError(
             f"{name} must hold integer labels, got {_short(y.ravel()[0] if y.size else y)}:"
@@ -211,10 +218,8 @@ def check_labels(name: str, y: Any, n_samples: int, n_classes: int) -> Array:
     if y.ndim != 1 or len(y) != n_samples:
         how = f"; {name}.ravel() has it" if y.shape == (n_samples, 1) else ""
         raise ValueError(f"{name} must have shape ({n_samples},), got {y.shape}{how}")
-    if y.dtype.kind not in "iu":
-        if y.dtype.kind != "f" or not np.all(y == np.floor(y)):
-            raise TypeError(f"{name} must hold integer labels, got dtype {y.dtype}")
-        y = y.astype(np.int64)
+    if y.dtype.kind not in "iuf" or not np.all(y == np.floor(y)):
+        raise TypeError(f"{name} must hold integer labels, got dtype {y.dtype}")
     outside = (y < 0) | (y >= n_classes)
     if outside.any():
         raise ValueError(
@@ -233,6 +238,8 @@ def check_targets(
         raise ValueError(f"{name} must have shape {shape}, got {targets.shape}")
     if sum_to_one and not np.allclose(targets.sum(axis=1), 1, atol=1e-3):
         raise ValueError(f"{name} must sum to 1 in each row, as the output is a softmax")
+    if sum_to_one and targets.min() < 0:
+        raise ValueError(f"{name} must not be negative, got {targets.min()}")
     return targets
 
 
@@ -240,7 +247,8 @@ def check_labels_or_targets(
     name: str, y: Any, shape: tuple[int, int], dtype: np.dtype[Any], sum_to_one: bool
 ) -> Array:
     """Return ``y`` as targets of ``shape`` (n, n_classes) if it is 2-D, as labels (n,) if not."""
-    if np.ndim(y) == 2:
+    y = _array(name, y, "labels")
+    if y.ndim == 2:
         return check_targets(name, y, shape, dtype, sum_to_one)
     return check_labels(name, y, *shape)
 
@@ -302,7 +310,7 @@ def check_rng(name: str, random_state: RandomState) -> np.random.Generator:
     except (TypeError, ValueError):
         raise ValueError(
             f"{name} must be None, a non-negative int, a SeedSequence or a Generator,"
-            f" got {random_state!r}"
+            f" got {_short(random_state)}"
         ) from None
 
 
@@ -312,10 +320,8 @@ def check_weights(name: str, weights: Any) -> list[Array]:
     ``weights`` is a list of (n_l, n_{l-1}) arrays, all float32 or all float64. The arrays are not
     copied where they already fit.
     """
-    weights = check_list(name, weights)
-    for i, w in enumerate(weights):
-        refuse_mask(f"{name}[{i}]", w)
-    weights = [np.asarray(w) for w in weights]
+    layers = enumerate(check_list(name, weights))
+    weights = [_array(f"{name}[{i}]", w, "numbers") for i, w in layers]
     if not weights:
         raise ValueError(f"{name} must hold at least one layer, got an empty list")
     dtypes = {w.dtype for w in weights}
@@ -349,19 +355,24 @@ def refuse_mask(name: str, value: Any) -> None:
 
 def _numbers(name: str, value: Any, what: str) -> Array:
     """Return ``value`` as an array; TypeError, which says ``what`` it must hold, for no numbers."""
+    array = _array(name, value, what)
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"{name} must be an array of {what}, got {_short(value)}")
+    return array
+
+
+def _array(name: str, value: Any, what: str) -> Array:
+    """Return ``value`` as an array; TypeError if none can be made, as of rows of other lengths."""
     refuse_mask(name, value)
     try:
-        array = np.asarray(value)
-        if array.dtype.kind not in "biuf":
-            raise TypeError
+        return np.asarray(value)
     except (TypeError, ValueError):
         raise TypeError(f"{name} must be an array of {what}, got {_short(value)}") from None
-    return array
 
 
 def _short(value: object) -> str:
     try:
         text = repr(value)
-    except ValueError:  # Python writes no int of more than 4300 digits
-        text = f"a very large {type(value).__name__}"
+    except Exception:  # such as that of an int of more than 4300 digits
+        text = f"an unprintable {type(value).__name__}"
     return text if len(text) <= 60 else text[:57] + "..."

@@ -7,6 +7,7 @@ the values, with the parameter's name in the message. To add a case, add a value
 import re
 import warnings
 from dataclasses import replace
+from itertools import repeat
 
 import numpy as np
 import pandas as pd
@@ -16,16 +17,20 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import srcnb
-from srcnb import MLP, SleepConfig, datasets, metrics, own_data, presets, tasks
+from srcnb import MLP, SleepConfig, datasets, metrics, own_data, plotting, presets, tasks
 from srcnb.datasets import Dataset
-from srcnb.experiments import EXPERIMENTS
-from srcnb.experiments.comparison import compare_methods
-from srcnb.experiments.runner import run_experiment
+from srcnb.experiments import EXPERIMENTS, sleep_again
+from srcnb.experiments.cells import Source
+from srcnb.experiments.comparison import compare_methods, comparison
+from srcnb.experiments.runner import finished_results, run_experiment
 from srcnb.low_rank import LowRankMLP
+from srcnb.methods.baselines import cheat, sequential
 from srcnb.methods.icarl import icarl
 from srcnb.methods.regularization import ewc, si
 from srcnb.methods.rehearsal import rehearsal
+from srcnb.methods.rivals import ridge
 from srcnb.methods.src import src
+from srcnb.preset_files import load_preset, save_preset
 from srcnb.protocol import Protocol, SleepConstants, SleepSchedule
 from srcnb.spiking.scaling import FeatureScale
 
@@ -35,11 +40,12 @@ NAN, INF = float("nan"), float("inf")
 MASKED = np.ma.masked_array(np.ones((6, 4)), np.eye(6, 4))
 X_ROW = np.full(4, 0.5)
 NO_NUMBERS = [None, "x", b"x", [1], {}, object(), MLP, 1j, np.array([1, 2]), True]
+NO_NUMBERS += [[10**5000], np.timedelta64(3, "s")]
 NO_INTS = [*NO_NUMBERS, 1.5, NAN, INF, "3", np.float64(2)]
 NO_REALS = [*NO_NUMBERS, NAN, INF, -INF, "0.5", 10**400, -(10**5000)]
 NO_BOOLS = [None, "no", "", 0, 1, 1.0, [], np.array([True])]
 NO_RANDOM_STATES = ["x", -1, 1.5, True, np.random.RandomState(0), np.random, {}]
-NO_CHOICES = [None, "", "Softmax", 0, ["softmax"], MLP]
+NO_CHOICES = [None, "", "Softmax", 0, ["softmax"], MLP, np.array(["a", "b"])]
 NO_MATRICES = [
     *(None, "x", 3, NAN, [1, 2], [[1, 2], [3]], [["a", "b"]], np.ones((2, 2, 2)), object()),
     *(np.full((6, 4), NAN), np.full((6, 4), INF), np.full((6, 4), 1j), np.ones((6, 5)), MASKED),
@@ -48,10 +54,11 @@ NO_MATRICES = [
 NO_LABELS = [
     *(None, "x", 1, [0, 1], [0] * 5 + [3], [0] * 5 + [-1], [0.5] * 6, [NAN] * 6, ["a"] * 6),
     *([[0]] * 6, [None] * 6, np.zeros((6, 2)), np.ma.masked_array([0] * 6, [1] * 6), [1e12] * 6),
-    *([2**63] * 6, np.array(["2020"] * 6, "M8[Y]"), [[0, 1]] * 5),
+    *([2**63] * 6, np.array(["2020"] * 6, "M8[Y]"), [[0, 1]] * 5, [[0], [0, 1]] * 3),
 ]
-NO_PATHS = [None, 5, 1.5, [], {}, object(), MLP]
-NO_LISTS = [None, 3, "x", 1.5, object()]
+NO_PATHS = [None, 5, 1.5, [], {}, object(), MLP, "a\0b"]
+NO_LISTS = [None, 3, "x", 1.5, object(), {2, 3}, {2: 1, 3: 1}, b"ab"]
+RAGGED = [[0.1, 0.2, 0.3, 0.4], [0.1]]
 
 
 def without(values, *shapes):
@@ -108,8 +115,22 @@ def lines(name, call, /, **values):
     ]
 
 
-def run(method, **options):
-    return list(method(SEQUENCE, PROTOCOL, 0, **options))
+def updated(sleep_input, *share):
+    """A sleep input that has seen X, with another ``share`` if one is given."""
+    sleep_input.update(X)
+    for other in share:
+        sleep_input.share = other
+    return sleep_input
+
+
+def with_biases(biases):
+    net = MLP((4, 5, 3), bias=True, random_state=0)
+    net.biases = biases
+    return net
+
+
+def run(method, protocol=PROTOCOL, **options):
+    return list(method(SEQUENCE, protocol, 0, **options))
 
 
 class Puller:
@@ -117,6 +138,13 @@ class Puller:
 
     def pull(self, layer, rows, w):
         return w
+
+
+class Ragged:
+    """A sleep input whose rows have different lengths."""
+
+    def draw(self, n_steps, rng):
+        return RAGGED
 
 
 class Rows:
@@ -130,7 +158,7 @@ class Rows:
 
 
 TABLE = [
-    ("save-path", NET.save, "path", NO_PATHS),
+    ("save-path", NET.save, "path", [*NO_PATHS, ""]),
     ("load-path", srcnb.load, "path", NO_PATHS),
     (
         "run_experiment-out",
@@ -141,7 +169,8 @@ TABLE = [
     *lines(
         "compare-what",
         of(compare_methods, tasks=SEQUENCE, protocol=PROTOCOL, methods=["sequential"], seeds=1),
-        tasks=[*NO_LISTS, [], [1, 2], [None]],
+        tasks=[*NO_LISTS, [], [1, 2], [None], [SEQUENCE[0], replace(SEQUENCE[1], n_classes=9)]]
+        + [[replace(SEQUENCE[0], X_test=X[:0], y_test=Y[:0])]],
         protocol=[None, 3, "own", {}, Protocol],
     ),
     *lines(
@@ -172,7 +201,7 @@ TABLE = [
         of(MLP.from_arrays, weights=WEIGHTS),
         weights=[*NO_LISTS, [], [None], [np.ones(3)], [np.ones((5, 4)), np.ones((3, 4))]]
         + [[np.ones((5, 4)), np.ones((3, 5), "f4")], [np.ones((2, 3), int)], [np.ones((0, 3))]]
-        + [[np.full((2, 3), NAN)], [MASKED], ["x"], [[["a"]]]],
+        + [[np.full((2, 3), NAN)], [MASKED], ["x"], [[["a"]]], [RAGGED]],
         biases=[3, "x", [], [np.ones(5)], [np.ones(5), np.ones(2)], [np.ones((5, 1)), np.ones(3)]]
         + [[np.full(5, NAN), np.ones(3)], [None, None], ["x", "y"]],
     ),
@@ -328,6 +357,7 @@ TABLE = [
         + [np.full(5, 0.1), np.full((2, 4), 0.1), np.full(4, 1.5), np.full(4, NAN), Rows(1)]
         + [[np.full((10, 4), 0.5)], (np.full((2, 4), 0.5),) * 2, [np.full((2, 4), 0.5)]]
         + [[np.full((3, 4), 0.5), "x"], [*MASKED[:3]], [MASKED[:3]], [*MASKED[0]]]
+        + [RAGGED, [RAGGED], repeat(np.zeros((0, 4))), Ragged()]
         + [Rows(-1), Rows(5), [], {}, iter([]), np.ma.masked_array(np.full(4, 0.1), [1, 0, 0, 0])],
         config=[{}, SleepConfig, 3, "x", srcnb.SleepTargets],
         scale=[{}, 2, FeatureScale, X],
@@ -335,7 +365,7 @@ TABLE = [
         engine=[None, "", "c", 3],
         record=NO_BOOLS,
         every=[3],
-        callback=[print],
+        callback=[print, *NO_LISTS[1:]],
         max_drop=[0.1],
         validate=[3, "x", [], X, (X,), (X, Y, Y), (X[:5], Y), (X[:0], Y[:0]), {"X": X, "y": Y}]
         + [(bad, Y) for bad in without(NO_MATRICES, (0, 4))]
@@ -353,6 +383,100 @@ TABLE = [
         lambda v: srcnb.sleep(NET, np.full(4, 0.1), CONFIG, validate=(X, Y), every=v),
         "every",
         [*NO_INTS[1:], 0, -1],
+    ),
+    (
+        "sleep-callback-every",
+        lambda v: srcnb.sleep(NET, X_ROW, CONFIG, callback=v, every=1),
+        "callback",
+        [3, "x", lambda net: None, lambda step, net, more: None, object()],
+    ),
+    (
+        "sleep-many-samples",
+        lambda v: srcnb.sleep(NET, updated(srcnb.SampleInput(v)), CONFIG),
+        "n_samples",
+        [10**14, 10**30],
+    ),
+    *lines(
+        "SleepTargets",
+        of(srcnb.SleepTargets),
+        n_steps=[*NO_INTS, -1, 2**63],
+        **dict.fromkeys(("input_rate", "rate", "rho"), [*NO_REALS, -1, 2]),
+        **dict.fromkeys(("rate_factor", "budget_factor", "gate_width"), [*NO_REALS, 0, -1]),
+        budget=[*NO_REALS, -1],
+    ),
+    (
+        "calibrate-share",
+        lambda v: srcnb.calibrate(NET, updated(srcnb.MeanInput(), v)),
+        "share",
+        [*NO_REALS, 0, -1, 2],
+    ),
+    (
+        "with_weights",
+        NET.with_weights,
+        "weights",
+        [*NO_LISTS, [], WEIGHTS[:1], [*WEIGHTS, WEIGHTS[0]]],
+    ),
+    (
+        "fit-biases",
+        lambda v: with_biases(v).fit(X, Y),
+        "biases",
+        [[np.full(5, NAN), np.zeros(3)], [np.zeros(5)], [np.zeros(4), np.zeros(3)]],
+    ),
+    (
+        "targets",
+        lambda v: NET.copy().fit(X, v),
+        "y",
+        [np.array([[2.0, -1, 0]] * 6), np.ones((6, 3)), np.full((6, 3), NAN)],
+    ),
+    ("loss-X", lambda v: MLP((4, 3), init=1e38).loss(v, Y), "X", [1000 * X]),
+    *lines(
+        "homeostasis",
+        of(srcnb.homeostasis, net=NET, X=X, classes=[0, 1]),
+        classes=[*NO_LISTS, [3], [-1], [[0], [0, 1]], [0.5], ["a"]],
+        n_samples=[*NO_INTS, 0, 10**14, 10**30],
+    ),
+    *[
+        (f"{kind.__name__}.update-columns", kind().update, "X", [X[:, :0], RAGGED])
+        for kind in (srcnb.MeanInput, srcnb.SampleInput)
+    ],
+    (
+        "to_sklearn-weights",
+        lambda w: srcnb.to_sklearn(NET.with_weights([w, NET.weights[1]]), CLASSIFIER),
+        "weights",
+        NO_FINITE[:2],
+    ),
+    *[
+        (f"{name}-path", call, "path", NO_PATHS)
+        for name, call in (
+            ("load_preset", load_preset),
+            ("save_preset", lambda v: save_preset(v, PROTOCOL, {})),
+            ("plot_results", lambda v: plotting.plot_results(RESULTS, v)),
+            ("sleep_again", lambda v: sleep_again(v, {"method": "src"}, 0, 1)),
+        )
+    ],
+    (
+        "sleep_again-condition",
+        lambda v: sleep_again("/nowhere", v, 0, 1),
+        "condition",
+        [None, "src", 3, [("method", "src")]],
+    ),
+    (
+        "finished_results-out",
+        lambda v: finished_results(EXPERIMENTS["patches"], v),
+        "out",
+        NO_PATHS,
+    ),
+    (
+        "source-data_dir",
+        lambda v: run_experiment(EXPERIMENTS["patches"], Source(v), seeds=1),
+        "data_dir",
+        NO_PATHS[1:],
+    ),
+    *lines(
+        "comparison",
+        of(comparison, methods=["src"], protocol=PROTOCOL, data=lambda source: [DATA]),
+        protocol=[None, 3, "own", {}, Protocol],
+        data=[None, DATA, [DATA], "digits"],
     ),
     (
         "sleep-long",
@@ -425,8 +549,8 @@ TABLE = [
         of(replace, SCHEDULE),
         constants=[None, {}, SleepConstants, "mnist"],
         sleep_input=[None, 3, "x", srcnb.MeanInput()],
-        first_steps=[*NO_INTS, -1],
-        more_steps=[*NO_INTS, -1],
+        first_steps=[*NO_INTS, -1, 2**63],
+        more_steps=[*NO_INTS, -1, 2**63],
         data=[*NO_CHOICES, "all"],
         every=[*NO_INTS, -1],
     ),
@@ -436,8 +560,9 @@ TABLE = [
         gate=[*NO_CHOICES, "sigmoid"],
         alpha_form=[*NO_CHOICES, "matlab"],
         alpha_scale=[*NO_REALS, -1],
-        beta=[3, "x", (1, "x"), (1, None), (1, -1), (NAN,)],
-        alpha=[3, "x", (1, "x"), (1, None), (1, -1), (NAN,)],
+        source=[None, 3],
+        beta=[*NO_LISTS, (), (1, "x"), (1, None), (1, -1), (NAN,)],
+        alpha=[*NO_LISTS[1:], (), (1,), (1, "x"), (1, None), (1, -1), (NAN,)],
         max_rate=[*NO_REALS, 0, -1],
         inc=[*NO_REALS, -1],
         dec=[*NO_REALS, -1],
@@ -446,6 +571,25 @@ TABLE = [
     ("get", lambda v: presets.get(v, "mnist"), "preset", ["", "matlab", 3, ["paper"], ".json"]),
     *lines(
         "src", of(run, src), step_back=[*NO_REALS, -0.1, 1.1], save_best=[*NO_REALS, -0.1, 1, 5]
+    ),
+    *lines("cheat", of(run, cheat), slip=NO_BOOLS),
+    *lines("ridge", of(run, ridge), n_features=[*NO_INTS, 0, 10**13, 10**30]),
+    *lines(
+        "method",
+        lambda name: (
+            lambda v: list(
+                sequential(**{**dict(tasks=SEQUENCE, protocol=PROTOCOL, seed=0), name: v})
+            )
+        ),
+        tasks=[*NO_LISTS, []],
+        protocol=[None, 3, "own", {}, Protocol],
+        seed=[*NO_INTS, -1],
+    ),
+    (
+        "made-sleep_input",
+        lambda v: run(src, protocol=replace(PROTOCOL, schedule=replace(SCHEDULE, sleep_input=v))),
+        "sleep_input",
+        [lambda: None, dict, lambda: srcnb.MeanInput, lambda: X],
     ),
     *lines("rehearsal", of(run, rehearsal), share=[*NO_REALS, -0.1, 1.1], sleeps=NO_BOOLS),
     *lines(
@@ -493,29 +637,37 @@ TABLE = [
             "results",
             [
                 *(None, [], {}, "results.csv", pd.DataFrame, RESULTS[:0], RESULTS["accuracy"]),
+                pd.concat([RESULTS, RESULTS[["stage"]]], axis=1),
                 *(RESULTS.assign(stage=3 - RESULTS["stage"].clip(upper=1)), RESULTS[:4]),
                 *(RESULTS[RESULTS["stage"] == s].assign(phase="sleep") for s in (1, 2)),
                 *(RESULTS[RESULTS["task"] != task] for task in ("1", "2", "all")),
                 *(RESULTS.assign(**{c: None}) for c in ("method", "seed", "stage", "task")),
-                *(RESULTS.assign(accuracy=v) for v in (NAN, INF, -1, 100.1, "x", None)),
+                *(RESULTS.assign(accuracy=v) for v in (NAN, INF, -1, 100.1, "x", None, 50j)),
                 *(RESULTS.assign(stage=v) for v in (0, -1, 1.5, NAN, "x", 2**40)),
                 *(RESULTS.assign(phase=v) for v in ("", None, NAN, "nap")),
                 *(RESULTS.assign(task=v) for v in ("", 1, "01", "x")),
                 pd.concat([RESULTS, RESULTS[RESULTS["stage"] == 1].assign(phase="sleep")]),
             ],
         )
-        for function in (metrics.in_time, metrics.stage_table, metrics.continual_metrics)
+        for function in (
+            metrics.in_time,
+            metrics.stage_table,
+            metrics.continual_metrics,
+            plotting.draw_results,
+        )
     ],
     *lines(
         "Dataset-more",
         of(Dataset, name="few", X=X, y=Y, X_test=X, y_test=Y, n_classes=3),
-        labels=["abc", 3, (), ("a",), ("a", "b"), range(4), object()],
+        name=[None, 3, b"few", ["few"]],
+        shape=[*NO_LISTS[1:], (), (4,), (2, 3), (2.0, 2.0), (2, 2, 1), (-2, -2)],
+        labels=["abc", 3, (), ("a",), ("a", "b"), range(4), object(), {1, 2, 3}, ("a", "a", "b")],
         n_classes=[10**12, 10**30],
     ),
     *lines(
         "validation_split",
         of(DATA.validation_split),
-        fraction=[*NO_REALS, 0, 1, -1, 5],
+        fraction=[*NO_REALS, 0, 1, -1, 5, 0.01, 0.99],
         random_state=NO_INTS,
     ),
     *[
@@ -549,7 +701,21 @@ TABLE = [
         NO_INTS,
     ),
     ("read_idx", lambda v: datasets.read_idx("x.gz", v), "n_dims", [*NO_INTS, 0, -1, 256]),
-    ("load-more", lambda v: datasets.load("mnist", v), "data_dir", [3, 1.5, b"x", ["x"], MLP]),
+    (
+        "load-more",
+        lambda v: datasets.load("mnist", v),
+        "data_dir",
+        [3, 1.5, b"x", ["x"], MLP, "", 0, {}],
+    ),
+    (
+        "format_summary",
+        metrics.format_summary,
+        "table",
+        [None, "x", {}, RESULTS, metrics.summary(RESULTS)["accuracy"]],
+    ),
+    *lines(
+        "domain_incremental-list", of(tasks.domain_incremental, [DATA]), order=[[0]], groups=[3]
+    ),
 ]
 ROWS = [
     pytest.param(call, parameter, value, id=f"{name}-{i}")

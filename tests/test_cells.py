@@ -169,12 +169,13 @@ def test_networks_are_kept_without_momentum():
 
 
 @pytest.mark.parametrize(
-    ("error", "kind"), [(OverflowError, OverflowError), (UnicodeError, ValueError)]
+    ("error", "kind"),
+    [(OverflowError, OverflowError), (UnicodeError, ValueError), (MemoryError, MemoryError)],
 )
 def test_errors_name_condition_and_seed(error, kind):
     def measure(cell, sequence, protocol):
         raise error("too bad")
 
     experiment = replace(EXPERIMENTS["patches"], measure=measure)
-    with pytest.raises(kind, match="epochs 2, overlap 1, seed 7: too bad"):
+    with pytest.raises(kind, match="epochs 2, overlap 1, seed 7: (out of memory: )?too bad"):
         run_cell(experiment, dict(epochs=2, overlap=1), 7, Source())

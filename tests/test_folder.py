@@ -20,6 +20,7 @@ from srcnb.spiking.inputs import MeanInput, PatchInput
 
 PATCHES = EXPERIMENTS["patches"]
 CELL = Cell(PATCHES.conditions[0], 3)
+WHOLE = {"condition": CELL.condition, "seed": 3, "seconds": 1.0}
 ROWS = [{"after": "task 1", "task": "all", "accuracy": 100 / 3}]
 
 
@@ -275,6 +276,8 @@ def test_a_sleep_that_is_not_there(tmp_path, arguments, error, message):
         ("epochs=2,overlap=1,seed=3.json", "[]", "holds no JSON object"),
         ("epochs=2,overlap=1,seed=3.json", '{"seed": 3}', "is no cell of .*'condition'"),
         ("epochs=2,overlap=1,seed=3.json", '{"condition": {"a": 1}, "seed": 3}', "is no cell of"),
+        (f"{CELL.file_name}.json", json.dumps({**WHOLE, "rows": []}), "it has no rows"),
+        (f"{CELL.file_name}.json", json.dumps({**WHOLE, "rows": 5}), "is no cell of"),
         ("manifest.json", "\x00", "manifest.json is damaged"),
     ],
 )

@@ -42,6 +42,12 @@ def test_curves(results):
     assert len(set(colours.values())) == 3
 
 
+def test_a_title_is_no_formula(results, tmp_path):
+    """It has the name of a data file in it, which may be any."""
+    plotting.plot_results(results, tmp_path / "results.png", "a$b$ $\\frac{$")
+    plotting.plot_search(trials(), {}, tmp_path / "search.png", "a$b$ $\\frac{$")
+
+
 def test_bands_are_the_spread_over_seeds(results):
     top, _ = plotting.draw_results(results).axes
     [band, *_] = [c.get_paths()[0].vertices for c in top.collections]

@@ -2,6 +2,7 @@
 
 import pickle
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -174,6 +175,8 @@ def test_get():
     assert set(presets.PRESETS) == {"calibrated", "paper", "replica"}
     for dataset in ("digits", "mnist", "mine.csv"):
         assert presets.get("calibrated", dataset) == presets.calibrated()
+    with pytest.raises(FileNotFoundError, match="no such preset file: nowhere.json"):
+        presets.get(Path("nowhere.json"), "digits")
 
 
 @pytest.mark.parametrize(

@@ -129,6 +129,13 @@ def test_a_folder_of_another_search_is_refused(tiny_search, toy_data, tmp_path):
     assert (tmp_path / "preset.json").read_bytes() == before
 
 
+def test_a_damaged_journal_is_named(tiny_search, tmp_path):
+    tiny_search(n_trials=1, out=tmp_path)
+    (tmp_path / "search.journal").write_text("no JSON\n")
+    with pytest.raises(ValueError, match="search.journal is damaged: "):
+        tiny_search(out=tmp_path)
+
+
 def test_a_trial_that_was_cut_off_is_run_again(tiny_search, tmp_path, monkeypatch):
     """With the same numbers: the result is that of a search that was not."""
     from srcnb import search_trials
@@ -181,6 +188,9 @@ def test_no_sleep_in_any_trial(tiny_search):
     ("options", "message"),
     [
         (dict(n_trials=0), "n_trials must be at least 1, got 0"),
+        (dict(n_trials=10**9), "n_trials must be at most 1000000, got 1000000000"),
+        (dict(finalists=10**30), "finalists must be at most 1000000, got"),
+        (dict(out=5), "out must be a string or a Path, got 5"),
         (dict(finalists=0), "finalists must be at least 1, got 0"),
         (dict(seeds=[1, 1]), "seeds must name .* each once"),
         (dict(jobs=0), "jobs must be at least 1, or -1"),

@@ -75,7 +75,7 @@ def test_permuted_pixels_are_capped(easy_data):
         (dict(groups=None), TypeError, "groups must be a list, got None"),
         (dict(groups=True), TypeError, "groups must be an integer, got True"),
         (dict(groups=1.5), TypeError, "groups must be .* got 1.5"),
-        (dict(groups={"a": [0]}), TypeError, "groups must be .* got 'a'"),
+        (dict(groups={"a": [0]}), TypeError, "groups must be a list, got {'a'"),
         (dict(groups=[[0], None]), TypeError, "groups must be .* got None"),
         (dict(groups=[[[0]], [1]]), TypeError, r"groups must be an integer, got \[0\]"),
         (dict(groups=np.array(2.0)), TypeError, "groups must be .* got array"),

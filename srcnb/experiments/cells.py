@@ -23,6 +23,7 @@ from srcnb.methods.base import Checkpoint
 from srcnb.mlp import MLP
 from srcnb.protocol import Protocol
 from srcnb.tasks import Task
+from srcnb.validation import check_path
 
 # The values of an experiment's own columns, and one measurement.
 Condition: TypeAlias = Mapping[str, Any]
@@ -38,8 +39,10 @@ class Source:
 
     def absolute(self) -> "Source":
         """The same with absolute paths, for processes that are in other folders."""
-        paths = (self.data_dir, self.features_file)
-        return Source(*(None if path is None else os.path.abspath(path) for path in paths))
+        paths = (("data_dir", self.data_dir), ("features_file", self.features_file))
+        return Source(
+            *(None if p is None else os.path.abspath(check_path(name, p)) for name, p in paths)
+        )
 
 
 @dataclass(frozen=True)
@@ -272,9 +275,11 @@ def one_thread() -> Iterator[None]:
 
 @contextmanager
 def naming(what: str) -> Iterator[None]:
-    """Errors of bad values or of numbers that overflow say what was being run."""
+    """Errors of bad values, of numbers that overflow or of memory say what was being run."""
     try:
         yield
+    except MemoryError as error:  # NumPy's repr is that of a shape only
+        raise MemoryError(f"{what}: out of memory: {error}") from error
     except (ValueError, OverflowError) as error:
         # Not type(error): UnicodeDecodeError, for one, takes other arguments.
         kind: type[Exception] = OverflowError if isinstance(error, OverflowError) else ValueError

@@ -35,6 +35,8 @@ def comparison(
     schedule that never sleeps, and a network larger than the memory.
     """
     groups = check_int("classes_per_task", classes_per_task, low=1)
+    if not callable(data):
+        raise TypeError(f"data must be a function of a Source, got {data!r:.60}")
     sequence = partial(_tasks, classes_per_task=groups)
     experiment = _experiment(methods, protocol, data, sequence)
     return replace(experiment, check=partial(_check_data, tuple(methods), protocol, groups))
@@ -71,7 +73,11 @@ def compare_methods(
         raise ValueError("tasks must hold at least one task, got an empty list")
     for task in tasks:
         check_instance("tasks", task, Task, "a list of Task")
-    check_instance("protocol", protocol, Protocol, "a Protocol")
+        if not len(task.X_test):
+            raise ValueError(f"tasks must have test samples each, got none for {task.name!r}")
+    sizes = {(task.X.shape[1], task.n_classes) for task in tasks}
+    if len(sizes) > 1:
+        raise ValueError(f"tasks must have the same features and classes, got {sorted(sizes)}")
     experiment = _experiment(methods, protocol, _no_data, partial(_given, list(tasks)))
     _check(methods, protocol, tasks)
     cells = cells_of(experiment, seeds)
@@ -96,6 +102,7 @@ def _experiment(
     data: Callable[[Source], Sequence[Dataset]],
     sequence: Callable[[Cell, Sequence[Dataset], Protocol], list[Task]],
 ) -> Experiment:
+    check_instance("protocol", protocol, Protocol, "a Protocol")
     methods = check_list("methods", methods)
     for name in methods:
         check_choice("methods", name, METHODS)

@@ -30,7 +30,7 @@ from srcnb.low_rank import load
 from srcnb.protocol import Call
 from srcnb.spiking.report import SleepResult
 from srcnb.spiking.sleeping import sleep
-from srcnb.validation import check_bool, check_int
+from srcnb.validation import check_bool, check_instance, check_int, check_path
 
 FORMAT, VERSION = "srcnb cells", 2
 # What two manifests must have alike.
@@ -109,7 +109,10 @@ class Folder:
                 try:
                     cell = Cell(content["condition"], content["seed"])
                     rank = order.index(cell.condition)
-                    done = Finished(cell, content["rows"], float(content["seconds"]))
+                    rows = [dict(row) for row in content["rows"]]
+                    if not rows:
+                        raise ValueError("it has no rows")
+                    done = Finished(cell, rows, float(content["seconds"]))
                     cells.append((rank, cell.seed, done))
                 except (KeyError, TypeError, ValueError) as error:
                     raise ValueError(f"{path} is no cell of {self.manifest}: {error!r}") from error
@@ -245,8 +248,9 @@ def sleep_again(
         For a damaged file, or a network that is not what its sleep gave, unless ``alone`` is set.
     """
     check_bool("alone", alone)
+    check_instance("condition", condition, Mapping, "a mapping, such as {'method': 'src'}")
     cell = Cell(condition, check_int("seed", seed))
-    start = Path(path) / f"{cell.file_name},stage={check_int('stage', stage, low=1)}"
+    start = check_path("path", path) / f"{cell.file_name},stage={check_int('stage', stage, low=1)}"
     saved = SavedSleep.read(Path(f"{start},input.npz"))
     if not (alone or saved.header["alone"]):
         raise ValueError(
@@ -292,8 +296,8 @@ def identity(data: Dataset) -> dict[str, Any]:
 
 def _check_room(out: Path, files: Sequence[Path]) -> None:
     """What io.check_folder refuses, without making the folder."""
-    there = next(folder for folder in (out, *out.absolute().parents) if folder.exists())
     try:
+        there = next(folder for folder in (out, *out.absolute().parents) if folder.exists())
         if not there.is_dir():
             raise NotADirectoryError(ENOTDIR, f"{there} is no folder")
         with tempfile.TemporaryFile(dir=there):

@@ -190,6 +190,8 @@ def run_experiment(
 
 def cells_of(experiment: Experiment, seeds: int | Sequence[int] | None = None) -> list[Cell]:
     """The cells of an experiment, seed by seed; parameters as in :func:`run_experiment`."""
+    if not experiment.conditions:
+        raise ValueError(f"conditions of {experiment.name} must hold at least one, got none")
     chosen = check_seeds(experiment.seeds if seeds is None else seeds, len(experiment.conditions))
     return [Cell(condition, seed) for seed in chosen for condition in experiment.conditions]
 
@@ -211,13 +213,13 @@ def check_seeds(seeds: Any, n_conditions: int = 1) -> list[int]:
 
 def finished_results(experiment: Experiment, out: str | Path) -> pd.DataFrame:
     """What is finished in a folder, as :func:`run_cells` returns it; empty where nothing is."""
-    folder = Folder(experiment, Path(out))
+    folder = Folder(experiment, check_path("out", out))
     return folder.results() if folder.manifest.exists() else pd.DataFrame()
 
 
 def finished_cells(experiment: Experiment, out: str | Path) -> list[Finished]:
     """The finished cells in a folder, without their networks."""
-    folder = Folder(experiment, Path(out))
+    folder = Folder(experiment, check_path("out", out))
     return folder.finished() if folder.manifest.exists() else []
 
 

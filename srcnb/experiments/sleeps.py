@@ -109,7 +109,7 @@ class SavedSleep:
                 )
             found: Any = import_module(module)
             kind = reduce(getattr, name.split("."), found)
-        elif kind.__qualname__ != name:
+        elif getattr(kind, "__qualname__", None) != name:
             raise ValueError(f"sleep_input must be the class {module}.{name}, got {kind!r}")
         sleep_input: Any = object.__new__(kind)
         for attribute, value in self.header["sleep_input"]["state"].items():

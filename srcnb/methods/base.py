@@ -14,7 +14,7 @@ from srcnb.spiking.config import SleepConfig
 from srcnb.spiking.inputs import SleepInput
 from srcnb.spiking.report import SleepResult
 from srcnb.tasks import Task
-from srcnb.validation import Array, RandomState
+from srcnb.validation import Array, RandomState, check_instance, check_int, check_list
 
 
 class Checkpoint(NamedTuple):
@@ -178,8 +178,13 @@ def train_and_sleep(
     Raises
     ------
     ValueError
-        Before any training, if the constants of the sleep do not fit the number of layers.
+        Before any training, if the constants of the sleep do not fit the number of layers, or for
+        no tasks, or a seed that is none.
     """
+    if not check_list("tasks", tasks):
+        raise ValueError("tasks must hold at least one task, got none")
+    check_instance("protocol", protocol, Protocol, "a Protocol")
+    check_int("seed", seed)
     if sleeps:
         protocol.check_sleeps()
     net = protocol.new_network(tasks, seed) if first is None else first.copy()

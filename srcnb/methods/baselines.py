@@ -14,7 +14,7 @@ from srcnb.methods.base import Checkpoint, Learner, all_samples, train_and_sleep
 from srcnb.mlp import MLP
 from srcnb.protocol import Protocol
 from srcnb.tasks import Task
-from srcnb.validation import Array
+from srcnb.validation import Array, check_bool
 
 
 def sequential(tasks: Sequence[Task], protocol: Protocol, seed: int) -> Iterator[Checkpoint]:
@@ -52,7 +52,8 @@ def cheat(
     ValueError
         If the slip finds fewer hidden units than classes.
     """
-    return train_and_sleep(tasks, protocol, seed, Slip if slip else Cheat, sleeps=False)
+    learner = Slip if check_bool("slip", slip) else Cheat
+    return train_and_sleep(tasks, protocol, seed, learner, sleeps=False)
 
 
 class Oracle:

@@ -170,7 +170,7 @@ class Icarl(Learner):
         X = np.concatenate([task.X, old])
         if self.distill:
             one_hot = np.eye(task.n_classes, dtype=net.dtype)[task.y]
-            return X, np.concatenate([one_hot, distillation_targets(net, old, self.exemplars)])
+            return X, np.concatenate([one_hot, distillation_targets(net, old, [*self.exemplars])])
         labels = np.repeat(list(self.exemplars), [len(e) for e in self.exemplars.values()])
         return X, np.concatenate([task.y, labels])
 

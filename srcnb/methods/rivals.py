@@ -16,7 +16,15 @@ from srcnb.methods.icarl import features
 from srcnb.mlp import BATCH_ROWS, MLP
 from srcnb.protocol import Protocol
 from srcnb.tasks import Task
-from srcnb.validation import Array, ArrayLike, check_array, check_choice, check_int, check_real
+from srcnb.validation import (
+    Array,
+    ArrayLike,
+    check_array,
+    check_choice,
+    check_int,
+    check_memory,
+    check_real,
+)
 
 # What φ, the features of a classifier, may be: see nearest_mean.
 ON = ("input", "hidden", "frozen")
@@ -295,9 +303,11 @@ def ridge(
     ValueError, TypeError
         For numbers outside their ranges.
     """
+    n_features = check_int("n_features", n_features, low=1)
+    check_memory(f"n_features = {n_features}", 16 * n_features**2)  # the sums, and what is added
     learner = partial(
         Ridge,
-        n_features=check_int("n_features", n_features, low=1),
+        n_features=n_features,
         penalty=check_real("penalty", penalty, 0, low_open=True),
     )
     return train_and_sleep(tasks, protocol, seed, learner, sleeps=False)

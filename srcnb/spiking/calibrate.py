@@ -15,6 +15,7 @@ from srcnb.spiking.config import GATES, SleepConfig
 from srcnb.spiking.inputs import AnyInput, as_table, draw_spikes, input_blocks
 from srcnb.spiking.simulate import check_network, simulate
 from srcnb.validation import (
+    MAX_LENGTH,
     Array,
     RandomState,
     check_choice,
@@ -79,7 +80,7 @@ class SleepTargets:
     gate_width: float = 0.4
 
     def __post_init__(self) -> None:
-        check_int("n_steps", self.n_steps)
+        check_int("n_steps", self.n_steps, high=MAX_LENGTH)
         check_real("input_rate", self.input_rate, 0, 1, low_open=True)
         check_real("rate", self.rate, 0, 1, low_open=True, high_open=True)
         for name in ("rate_factor", "budget_factor"):
@@ -125,9 +126,9 @@ def calibrate(
     ----------
     net : MLP
     sleep_input : as for :func:`srcnb.sleep`; a generator is used up
-        Of a table (n, n_0) it takes 200 rows, first to last. Its ``share``, if it has one, is the
-        share of an awake input that a step keeps on average (1 without it): biases are to be as
-        large beside the input as they are awake.
+        Of a table (n, n_0) it takes 200 rows, first to last. Its ``share``, if it has one, in
+        (0, 1], is what a step keeps of an awake input on average (1 without it): biases are to be
+        as large beside the input as they are awake.
     targets : SleepTargets or None
         None: SleepTargets(), whose numbers are a first choice that no search has been run for:
         :func:`srcnb.search` finds others for one's own data.
@@ -160,7 +161,9 @@ def calibrate(
     base = replace(base, max_rate=max_rate)
     spikes = draw_spikes(x, spike_rng.random(x.shape, dtype=np.float32), base)
     # What the network would see awake, and the spikes per step that stand for 1.
-    awake = x.mean(axis=0, keepdims=True) / getattr(sleep_input, "share", 1.0)
+    share = getattr(sleep_input, "share", 1.0)
+    share = check_real("share of sleep_input", share, 0, 1, low_open=True)
+    awake = x.mean(axis=0, keepdims=True) / share
     activations = [awake, *net.activations(awake)]
     theta: list[float] = []
     currents: list[float | Array] = []

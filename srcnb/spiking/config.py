@@ -158,7 +158,7 @@ def _one_or_per_layer(name: str, value: Any, n_layers: int) -> float | tuple[flo
     low_open = name == "gate_width"
     if isinstance(value, (Real, str)) or not np.iterable(value):
         return check_real(name, value, 0, low_open=low_open)
-    values = tuple(value)
+    values = tuple(check_list(name, value))
     if len(values) != n_layers:
         raise ValueError(
             f"{name} must be a number, or have one per layer, {n_layers}, got {len(values)}"
@@ -167,13 +167,7 @@ def _one_or_per_layer(name: str, value: Any, n_layers: int) -> float | tuple[flo
 
 
 def _numbers_per_layer(name: str, values: Iterable[float]) -> tuple[float, ...]:
-    try:
-        values = tuple(values)
-    except TypeError:
-        raise TypeError(
-            f"{name} must be a sequence with one number per layer, got {values!r}"
-        ) from None
-    return tuple(check_real(f"{name}[{i}]", v, 0) for i, v in enumerate(values))
+    return tuple(check_real(f"{name}[{i}]", v, 0) for i, v in enumerate(check_list(name, values)))
 
 
 def _currents(currents: Any, n_layers: int) -> tuple[float | tuple[float, ...], ...]:

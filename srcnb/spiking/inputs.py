@@ -22,6 +22,7 @@ from srcnb.validation import (
     check_int,
     check_intensities,
     check_list,
+    check_memory,
     check_real,
     check_width,
     refuse_mask,
@@ -169,6 +170,7 @@ class SampleInput:
         if self._X is None:
             raise ValueError("SampleInput has seen no samples yet: call update(X) first")
         k, n_inputs = self.n_samples, self._X.shape[1]
+        check_memory(f"n_samples = {k} in {n_steps} steps", 4 * n_steps * (k + n_inputs))
         u = rng.random((n_steps, k + n_inputs), dtype=np.float32)
         chosen = np.minimum((u[:, :k] * len(self._X)).astype(np.intp), len(self._X) - 1)
         total = self._X[chosen[:, 0]]
@@ -224,11 +226,15 @@ def input_blocks(
             raise ValueError(f"sleep_input must have n_steps = {n_steps} rows, got {n_rows}")
     done = 0
     for block in blocks:
-        _n_rows(block, n_inputs)
-        for start in range(0, min(len(block), n_steps - done), block_steps):
+        n_rows = _n_rows(block, n_inputs)
+        if not n_rows and done < n_steps:
+            raise ValueError(
+                f"sleep_input must yield blocks of rows, got an empty one at step {done}"
+            )
+        for start in range(0, min(n_rows, n_steps - done), block_steps):
             end = min(start + block_steps, n_steps - done)
             yield check_intensities("sleep_input", block[start:end])
-        done += len(block)
+        done += n_rows
         if done >= n_steps:
             return
     if done < n_steps:
@@ -237,13 +243,20 @@ def input_blocks(
 
 def _n_rows(block: Any, n_inputs: int) -> int:
     """The rows of a block of intensities; ValueError unless it has ``n_inputs`` columns."""
-    shape: tuple[int, ...] = np.shape(block)
+    shape = _shape(block)
     if len(shape) != 2 or shape[1] != n_inputs:
         raise ValueError(
             f"sleep_input must have shape (n_steps, {n_inputs}), the inputs of the network,"
             f" got {shape}"
         )
     return shape[0]
+
+
+def _shape(block: Any) -> tuple[int, ...]:
+    try:
+        return np.shape(block)
+    except ValueError:
+        raise ValueError(f"sleep_input must have rows of one length, got {block!r:.60}") from None
 
 
 def _any_blocks(
@@ -255,12 +268,12 @@ def _any_blocks(
             "sleep_input must be an object with draw(n_steps, rng), got the class"
             f" {sleep_input.__name__}: {sleep_input.__name__}(…) makes one"
         )
-    if hasattr(sleep_input, "draw"):
+    if callable(getattr(sleep_input, "draw", None)):
         return _drawn(sleep_input, n_steps, rng, block_steps)
     if not np.iterable(sleep_input):
         raise TypeError(
             "sleep_input must be an array of intensities, an object with draw(n_steps, rng), or an"
-            f" iterable of blocks of intensities; got {sleep_input!r}"
+            f" iterable of blocks of intensities; got {sleep_input!r:.60}"
         )
     array = as_table(sleep_input)
     if array is not None:
@@ -277,10 +290,11 @@ def _any_blocks(
 def as_table(sleep_input: Any) -> Array | None:
     """A sleep input that is an array, or lists of numbers, as an array; else None."""
     if not hasattr(sleep_input, "__array__") and not (
-        isinstance(sleep_input, (list, tuple)) and all(np.ndim(row) < 2 for row in sleep_input)
+        isinstance(sleep_input, (list, tuple)) and all(len(_shape(row)) < 2 for row in sleep_input)
     ):
         return None
     refuse_mask("sleep_input", sleep_input)
+    _shape(sleep_input)
     return np.asarray(sleep_input)
 
 
@@ -291,10 +305,11 @@ def _drawn(
     for start in range(0, n_steps, block_steps):
         asked = min(block_steps, n_steps - start)
         block = sleep_input.draw(asked, rng)
-        if np.ndim(block) == 2 and len(block) != asked:
+        shape = _shape(block)
+        if len(shape) == 2 and shape[0] != asked:
             raise ValueError(
                 f"sleep_input.draw must give as many rows as it is asked for, {asked}, got"
-                f" {len(block)}"
+                f" {shape[0]}"
             )
         yield block
 

@@ -110,8 +110,6 @@ def sleep(
         raise ValueError(f"callback and every go together, got {callback=}, {every=}")
     if every is not None:
         check_int("every", every, low=1)
-    if callback is not None and not callable(callback):
-        raise TypeError(f"callback must be a function of (step, net), got {callback!r}")
     if max_drop is not None:
         check_real("max_drop", max_drop, 0, 1)
         if validate is None:

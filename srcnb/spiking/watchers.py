@@ -1,5 +1,6 @@
 """What looks at a sleep while it goes on, and may end it: a callback, and data to be kept."""
 
+import inspect
 from collections.abc import Callable
 from typing import Any, Protocol, TypeAlias
 
@@ -36,7 +37,16 @@ Network: TypeAlias = Callable[[list[Array]], MLP]
 
 
 def caller(callback: Callable[[int, MLP], object], network: Network) -> Watcher:
-    """Calls ``callback``, with weights that it may change; ends the sleep if it returns True."""
+    """Calls ``callback``, with weights that it may change; ends the sleep if it returns True.
+
+    TypeError for what can't be called with two arguments.
+    """
+    try:
+        inspect.signature(callback).bind(0, None)
+    except TypeError:
+        raise TypeError(f"callback must be a function of (step, net), got {callback!r}") from None
+    except ValueError:  # some that are not written in Python do not say
+        pass
 
     def call(simulation: Watched) -> str | None:
         step = simulation.n_steps
