@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from srcnb.validation import check_choice, check_instance
+from srcnb.validation import ArrayLike, check_array, check_choice, check_instance, check_real
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -100,6 +100,29 @@ def in_time(results: "pd.DataFrame") -> "pd.DataFrame":
     first = {method: i for i, method in enumerate(dict.fromkeys(results["method"]))}
     order = ordered["method"].map(first).argsort(kind="stable")
     return ordered.iloc[order]
+
+
+def interval(differences: ArrayLike, level: float = 0.95) -> tuple[float, float]:
+    """The interval of a mean by Student's t: of paired differences, one per seed.
+
+    Parameters
+    ----------
+    differences : array-like of shape (n,), n >= 2
+    level : float in (0, 1)
+
+    Raises
+    ------
+    ValueError, TypeError
+        For fewer than two values, or values that are not finite.
+    """
+    from scipy.stats import t
+
+    values = check_array("differences", differences, 1, np.float64)
+    if len(values) < 2:
+        raise ValueError(f"differences must be at least two, got {len(values)}")
+    level = check_real("level", level, 0, 1, low_open=True, high_open=True)
+    half = t.ppf((1 + level) / 2, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
+    return float(values.mean() - half), float(values.mean() + half)
 
 
 def _rank(column: "pd.Series[Any]") -> "pd.Series[Any]":

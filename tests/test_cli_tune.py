@@ -89,7 +89,10 @@ def test_interrupted(tune, capsys, monkeypatch):
         (["--trials", 0], "--trials must be at least 1, got 0"),
         (["--finalists", 0], "--finalists must be at least 1, got 0"),
         (["--jobs", 0], "--jobs must be at least 1, or -1"),
-        (["--preset", "matlab"], "--preset must be one of 'calibrated', 'replica', 'paper', or a .json file"),
+        (
+            ["--preset", "matlab"],
+            "--preset must be one of 'calibrated', 'replica', 'paper', or a .json file",
+        ),
         (["--preset", "/nowhere.json"], "no such preset file: /nowhere.json"),
         (["--dataset", "x"], "--dataset must be one of"),
         (["--classes-per-task", 0], "--classes-per-task must be at least 1, got 0"),

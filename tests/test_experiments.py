@@ -12,6 +12,7 @@ def test_names():
     assert set(EXPERIMENTS) == {
         *("mnist", "fashion-mnist", "mnist-replica", "cross-modal", "patches", "rehearsal"),
         *("icarl", "little-training", "single-sleep", "during-sleep", "cifar10", "cub200"),
+        "any-network",
     }
     for name, experiment in EXPERIMENTS.items():
         assert experiment.name == name and experiment.summary

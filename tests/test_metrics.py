@@ -303,3 +303,17 @@ def test_summary_has_its_columns_in_order():
     text = metrics.format_summary(table)
     assert text.columns.tolist() == [*(n.replace("_", " ") for n in names), "seeds"]
     assert text.loc["src"].tolist() == ["60.0 ± 0.0"] * 2 + ["30.0 ± 0.0", "-30.0 ± 0.0", "2"]
+
+
+def test_the_interval_of_a_mean():
+    """Student's t with 2 degrees of freedom has 4.3027 at 97.5 %."""
+    low, high = metrics.interval([1.0, 2.0, 3.0])
+    assert (low, high) == pytest.approx((2 - 4.3027 / 3**0.5, 2 + 4.3027 / 3**0.5), rel=1e-4)
+    wide = metrics.interval([1.0, 2.0, 3.0], level=0.99)
+    assert wide[0] < low and high < wide[1]
+    assert metrics.interval([5, 5]) == (5, 5)
+    for bad, message in (([1.0], "differences must be at least two"), ([1, np.nan], "differences")):
+        with pytest.raises(ValueError, match=message):
+            metrics.interval(bad)
+    with pytest.raises(ValueError, match="level must be"):
+        metrics.interval([1, 2], level=1)

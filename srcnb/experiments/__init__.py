@@ -5,7 +5,15 @@ seed; ``srcnb experiment NAME`` runs each condition with each seed and writes NA
 ``sleep_again`` repeats a sleep of a run that saved its networks.
 """
 
-from srcnb.experiments import class_incremental, cross_modal, features, memory, one_sleep, patches
+from srcnb.experiments import (
+    any_network,
+    class_incremental,
+    cross_modal,
+    features,
+    memory,
+    one_sleep,
+    patches,
+)
 from srcnb.experiments.folder import sleep_again
 
 __all__ = ["EXPERIMENTS", "sleep_again"]
@@ -19,5 +27,6 @@ EXPERIMENTS = {
         *memory.EXPERIMENTS,
         *one_sleep.EXPERIMENTS,
         *features.EXPERIMENTS,
+        *any_network.EXPERIMENTS,
     )
 }

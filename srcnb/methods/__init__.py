@@ -13,6 +13,7 @@ from srcnb.methods import (
     baselines,
     controls,
     icarl,
+    lazy,
     lwf,
     merging,
     regularization,
@@ -48,6 +49,7 @@ METHODS: dict[str, Method] = {
     "src+homeostasis-weights": partial(
         src.src, homeostasis=controls.KEEP_IN_SLEPT_WEIGHTS, at="weights"
     ),
+    "lazy": lazy.lazy,
     "offset": controls.offset,
     "own-classes": controls.own_classes,
     "lwf": lwf.lwf,
@@ -89,6 +91,7 @@ KEEPS: dict[str, str] = {
     "homeostasis-weights": "nothing",
     "src+homeostasis": "nothing",
     "src+homeostasis-weights": "nothing",
+    "lazy": "nothing",
     "offset": "nothing",
     "own-classes": "nothing",
     "lwf": "the old network",

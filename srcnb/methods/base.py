@@ -157,6 +157,7 @@ def train_and_sleep(
     sleep: Sleep = sleep_as_scheduled,
     aside: bool = False,
     first: MLP | None = None,
+    new: MLP | None = None,
 ) -> Iterator[Checkpoint]:
     """Yield a checkpoint after each task and, with ``sleeps``, a Slept after each sleep.
 
@@ -174,6 +175,7 @@ def train_and_sleep(
     first : a network that a Learner has taught the first task of this protocol with this seed
         Or the first part of it, where the task has several sleeps. It is copied, and learns no
         more of that. None: a new one.
+    new : the new network, where it is not the protocol's own
 
     Raises
     ------
@@ -187,7 +189,9 @@ def train_and_sleep(
     check_int("seed", seed)
     if sleeps:
         protocol.check_sleeps()
-    net = protocol.new_network(tasks, seed) if first is None else first.copy()
+    if first is not None:
+        new = first.copy()
+    net = protocol.new_network(tasks, seed) if new is None else new
     state = _State(protocol.schedule)
     learns = learner(default_rng(SeedSequence(seed, spawn_key=(0,))))
     for stage, task in enumerate(tasks, 1):

@@ -1,0 +1,186 @@
+"""One set of numbers for any network: the calibrated sleep against the best without sleep.
+
+Each network learns the classes of a data set task by task, by the calibrated protocol, and is
+measured at the end: by its own outputs, and with the outputs brought to one scale
+(:func:`srcnb.homeostasis`) for several shares of features kept, of which the table takes what is
+best for a control, and the protocol's own for the sleep. Controls without sleep: the same training,
+and lazy training (:func:`srcnb.methods.lazy.lazy`), both chosen on the same training data as
+the numbers of the sleep.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.random import SeedSequence
+
+from srcnb import presets
+from srcnb.datasets import Dataset
+from srcnb.experiments.cells import Cell, Condition, Experiment, Row
+from srcnb.experiments.class_incremental import load_set
+from srcnb.methods.base import train_and_sleep
+from srcnb.methods.lazy import lazy
+from srcnb.metrics import interval
+from srcnb.mlp import MLP
+from srcnb.output import homeostasis
+from srcnb.protocol import Protocol, SleepState
+from srcnb.sklearn_mlp import from_sklearn, to_sklearn
+from srcnb.tasks import Task, class_incremental
+from srcnb.validation import check_choice
+
+KEEPS = (0.1, 0.2, 0.3, 0.45)
+METHODS = ("sequential", "lazy", "src")
+# Name → hidden layers, biases, classes a task, who trains.
+NETWORKS: dict[str, tuple[tuple[int, ...], bool, int, str]] = {
+    "100-100": ((100, 100), False, 2, "srcnb"),
+    "400-400": ((400, 400), False, 2, "srcnb"),
+    "1200-1200": ((1200, 1200), False, 2, "srcnb"),
+    "400": ((400,), False, 2, "srcnb"),
+    "400-400-400": ((400, 400, 400), False, 2, "srcnb"),
+    "400-400, biases": ((400, 400), True, 2, "srcnb"),
+    "400-400, one class a task": ((400, 400), False, 1, "srcnb"),
+    "400-400, scikit-learn": ((400, 400), True, 2, "scikit-learn"),
+    "4000-4000": ((4000, 4000), False, 2, "srcnb"),
+}
+# Data set → its networks: all but the largest, where not too slow; on Fashion-MNIST, on which
+# nothing was chosen, one.
+OF_SET = {
+    "digits": [*NETWORKS][:-1],
+    "mnist": [*NETWORKS],
+    "fashion-mnist": ["1200-1200"],
+}
+
+
+def protocol_of(condition: Condition) -> Protocol:
+    """The calibrated protocol for this network, measured without and with homeostasis."""
+    hidden, bias, _, _ = NETWORKS[condition["network"]]
+    base = presets.calibrated()
+    return replace(base, hidden=hidden, network={**base.network, "bias": bias}, homeostasis=None)
+
+
+def tasks_of(cell: Cell, data: Sequence[Dataset], protocol: Protocol) -> list[Task]:
+    """The classes in their order, one or two a task."""
+    groups = NETWORKS[cell.condition["network"]][2]
+    return class_incremental(data[0], groups=groups, cap=protocol.cap)
+
+
+def measure(cell: Cell, sequence: list[Task], protocol: Protocol) -> Iterator[Row]:
+    """Accuracy over all classes at the end, in percent, for each way to read the outputs."""
+    method = cell.condition["method"]
+    if NETWORKS[cell.condition["network"]][3] == "scikit-learn":
+        net = _by_scikit_learn(sequence, protocol, cell.seed, method == "src")
+    else:
+        if method == "lazy":
+            checkpoints = lazy(sequence, protocol, cell.seed, keep=None)
+        else:
+            checkpoints = train_and_sleep(sequence, protocol, cell.seed, sleeps=method == "src")
+        for checkpoint in checkpoints:
+            cell.keep(checkpoint)
+        net = checkpoint.model
+    X, y = (np.concatenate([getattr(t, name) for t in sequence]) for name in ("X_test", "y_test"))
+    classes = np.unique(np.concatenate([t.y for t in sequence]))
+    heads = {"own": net} | {
+        f"{keep:g}": homeostasis(net, sequence[-1].X, classes, keep, random_state=cell.seed)
+        for keep in KEEPS
+    }
+    for head, read in heads.items():
+        yield {"head": head, "accuracy": 100 * float(np.mean(read.predict(X) == y))}
+
+
+def _by_scikit_learn(sequence: list[Task], protocol: Protocol, seed: int, sleeps: bool) -> MLP:
+    """The network of an MLPClassifier that learns by ``partial_fit``, and perhaps sleeps."""
+    from sklearn.neural_network import MLPClassifier
+
+    training, schedule = protocol.training, protocol.schedule
+    mlp: Any = MLPClassifier(
+        protocol.hidden,
+        solver="sgd",
+        learning_rate_init=training["learning_rate"],
+        momentum=training["momentum"],
+        batch_size=max(1, round(training["batch_size"] * len(sequence[0].X))),
+        random_state=seed,
+    )
+    state = SleepState(schedule)
+    for stage, task in enumerate(sequence, 1):
+        state.update(task)
+        for part in range(schedule.per_task):
+            for _ in range(protocol.training_at(stage, schedule.per_task)["epochs"]):
+                mlp.partial_fit(task.X, task.y, classes=np.arange(task.n_classes))
+            if sleeps:
+                random_state = SeedSequence([seed, stage, part])
+                slept = state.sleep(from_sklearn(mlp), stage, random_state).net
+                assert slept is not None
+                mlp = to_sklearn(slept, like=mlp)
+    return from_sklearn(mlp)
+
+
+def table(results: pd.DataFrame) -> pd.DataFrame:
+    """A row per network, mean ± sd; differences are paired by seed, with a 95 % interval."""
+    rows = []
+    own = f"{presets.calibrated().homeostasis:g}"
+    for network, of_network in results.groupby("network", sort=False):
+        heads = of_network.pivot(index="seed", columns=["method", "head"], values="accuracy")
+        controls = {
+            name: _best(heads[method])
+            for method, name in (("sequential", "homeostasis"), ("lazy", "lazy"))
+            if method in heads
+        }
+        row = {"network": network, "seeds": len(heads)}
+        if "sequential" in heads:
+            row["sequential"] = _text(heads["sequential", "own"])
+        row |= {name: _text(values) for name, values in controls.items()}
+        if "src" in heads:
+            slept = heads["src", own]
+            row["src"] = _text(slept)
+            for name, values in controls.items():
+                row[f"src over {name}"] = _interval(slept - values)
+        rows.append(row)
+    return pd.DataFrame(rows).fillna("–").astype(str)
+
+
+def _best(heads: Any) -> "pd.Series[Any]":
+    """The share of features kept that is best on average, for all seeds."""
+    shares = heads.drop(columns="own")
+    best: pd.Series[Any] = shares[shares.mean().idxmax()]
+    return best
+
+
+def _text(values: "pd.Series[Any]") -> str:
+    return f"{values.mean():.1f}" + (f" ± {values.std():.1f}" if values.count() > 1 else "")
+
+
+def _interval(differences: "pd.Series[Any]") -> str:
+    differences = differences.dropna()
+    mean = f"{differences.mean():+.1f}"
+    if len(differences) < 2:
+        return mean
+    low, high = interval(differences)
+    return f"{mean} [{low:+.1f}, {high:+.1f}]"
+
+
+def any_network(dataset: str) -> Experiment:
+    """The experiment on a data set."""
+    names = OF_SET[check_choice("dataset", dataset, OF_SET)]
+    return Experiment(
+        "any-network",
+        "one set of numbers for any network: the calibrated sleep and the best without sleep",
+        [
+            {"network": name, "method": method}
+            for name in names
+            for method in METHODS
+            if method != "lazy" or NETWORKS[name][3] == "srcnb"
+        ],
+        protocol_of,
+        partial(load_set, dataset),
+        tasks_of,
+        measure,
+        table,
+        seeds=10,
+        on=any_network,
+    )
+
+
+EXPERIMENTS = (any_network("digits"),)

@@ -1,0 +1,66 @@
+"""lazy: a control without sleep, whose hidden layers hardly change while it learns."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+from numpy.random import Generator
+
+from srcnb.methods.base import Checkpoint, Learner, train_and_sleep
+from srcnb.methods.controls import Homeostatic, check_keep
+from srcnb.protocol import Protocol
+from srcnb.tasks import Task
+from srcnb.validation import check_real
+
+# Chosen by benchmarks/search_targets.py --lazy on training data of digits and MNIST.
+GAIN, RATE, KEEP = 3.0, 0.2, 0.2
+
+
+def lazy(
+    tasks: Sequence[Task],
+    protocol: Protocol,
+    seed: int,
+    gain: float = GAIN,
+    rate: float = RATE,
+    keep: float | None = KEEP,
+) -> Iterator[Checkpoint]:
+    """Sequential training of hidden weights so large that they hardly change; then homeostasis.
+
+    The hidden weights start ``gain`` times as large as the protocol's, the output weights at 0, and
+    the learning rate is ``rate`` times the protocol's: nearly all of what is learnt is in the
+    output weights, on features that stay as they were ("lazy training": Chizat, Oyallon, Bach,
+    NeurIPS 2019, arXiv 1812.07956). Keeps nothing but the network and the list of the classes seen.
+
+    Parameters
+    ----------
+    tasks, protocol, seed : see srcnb.methods
+    gain, rate : float > 0
+    keep : float in (0, 1] or None
+        As for :func:`srcnb.methods.controls.homeostasis`, at prediction; None: the outputs as they
+        are.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For numbers outside their ranges, or a network of low rank.
+    """
+    gain = check_real("gain", gain, 0, low_open=True)
+    rate = check_real("rate", rate, 0, low_open=True)
+    learner: Callable[[Generator], Learner] = Learner
+    if keep is not None:
+        learner = partial(Homeostatic, keep=check_keep("keep", keep), at="prediction")
+    new = protocol.new_network(tasks, seed)
+    if not isinstance(new.weights[-1], np.ndarray):
+        raise TypeError(f"protocol must have a dense network for lazy training, got {new!r}")
+    for W in new.weights[:-1]:
+        W *= W.dtype.type(gain)
+    new.weights[-1][:] = 0
+    # Named here, as it is changed: fit's own default unless the protocol has one.
+    training = {"learning_rate": 0.1, **protocol.training}
+    slow, later = (
+        {k: rate * v if k == "learning_rate" else v for k, v in given.items()}
+        for given in (training, protocol.later_training)
+    )
+    slower = replace(protocol, training=slow, later_training=later)
+    return train_and_sleep(tasks, slower, seed, learner, sleeps=False, new=new)
