@@ -17,7 +17,7 @@ def test_names():
     for name, experiment in EXPERIMENTS.items():
         assert experiment.name == name and experiment.summary
         assert len({tuple(c) for c in experiment.conditions}) == 1
-        assert experiment.seeds == (3 if name == "mnist-replica" else 5)
+        assert experiment.seeds == {"mnist-replica": 3, "any-network": 10}.get(name, 5)
 
 
 @pytest.mark.filterwarnings("ignore::srcnb.SilentLayerWarning")
