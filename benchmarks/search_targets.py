@@ -1,6 +1,6 @@
 """Choose the numbers of the calibrated protocol, one set for all networks, on training data.
 
-    python benchmarks/search_targets.py [--data-dir DIR] [--minutes 60] [--study targets.log]
+    python benchmarks/search_targets.py [--lazy] [--data-dir DIR] [--trials 200] [--study FILE]
 
 Optuna (TPE), one process; several with one ``--study`` file share the work. A trial is scored on a
 quarter of the *training* sets of digits and MNIST that is held out, by the accuracy over all
@@ -8,6 +8,8 @@ classes after five tasks, with the share for homeostasis that is best for all ne
 The networks differ in depth, width and classes per task, so that what is chosen is for none of
 them in particular. The first trial is the protocol as it is; one that is clearly worse on the first
 networks is given up. The test sets and Fashion-MNIST are never seen. Prints the best trials.
+
+With --lazy the same for the control: lazy training, without sleep.
 """
 
 import argparse
@@ -22,6 +24,7 @@ import srcnb
 from srcnb import SampleInput, datasets, presets, tasks
 from srcnb.experiments.cells import one_thread
 from srcnb.methods.base import train_and_sleep
+from srcnb.methods.lazy import GAIN, OUTPUT, RATE, lazy
 
 # (data set, hidden layers, classes per task, seed, weight), and the score below which a trial is
 # given up.
@@ -46,6 +49,7 @@ RANGES = {
     "rho": (0.04, 0.5),
     "gate_width": (0.03, 1.0),
 }
+LAZY_RANGES = {"gain": (1.0, 8.0), "output": (0.01, 1.5), "rate": (0.02, 2.0)}
 
 
 def protocol_of(point, hidden):
@@ -73,12 +77,22 @@ def start():
     return {name: others.get(name) or getattr(base.schedule.constants, name) for name in RANGES}
 
 
-def scores(data, point, hidden, classes_per_task, seed):
+def slept(sequence, point, hidden, seed):
+    """Checkpoints of the calibrated protocol with these numbers."""
+    return train_and_sleep(sequence, protocol_of(point, hidden), seed)
+
+
+def awake(sequence, point, hidden, seed):
+    """Checkpoints of lazy training."""
+    return lazy(sequence, replace(presets.calibrated(), hidden=hidden), seed, keep=None, **point)
+
+
+def scores(run, data, point, hidden, classes_per_task, seed):
     """The accuracy with each of KEEPS, in percent."""
     split = data.validation_split(random_state=seed)
     sequence = tasks.class_incremental(split, groups=classes_per_task, cap=5000)
     with one_thread():
-        *_, last = train_and_sleep(sequence, protocol_of(point, hidden), seed)
+        *_, last = run(sequence, point, hidden, seed)
         seen = np.unique(split.y)
         nets = [
             srcnb.homeostasis(last.model, sequence[-1].X, seen, keep, random_state=seed)
@@ -87,15 +101,15 @@ def scores(data, point, hidden, classes_per_task, seed):
         return 100 * np.array([np.mean(net.predict(split.X_test) == split.y_test) for net in nets])
 
 
-def objective(trial, data):
+def objective(trial, run, ranges, data):
     """Weighted mean of the networks' accuracies, with the best of KEEPS for all of them."""
-    point = {name: trial.suggest_float(name, *r, log=True) for name, r in RANGES.items()}
+    point = {name: trial.suggest_float(name, *r, log=True) for name, r in ranges.items()}
     total, weights = np.zeros(len(KEEPS)), 0.0
     for (name, hidden, classes, seed, weight), least in NETWORKS:
-        found = scores(data[name], point, hidden, classes, seed)
+        found = scores(run, data[name], point, hidden, classes, seed)
         trial.set_user_attr(f"{name} {hidden} {classes} {seed}", found.round(1).tolist())
         total, weights = total + weight * found, weights + weight
-        if total.max() / weights < least:
+        if run is slept and total.max() / weights < least:
             return float(total.max() / weights - 10)
     trial.set_user_attr("homeostasis", KEEPS[int(total.argmax())])
     return float(total.max() / weights)
@@ -103,8 +117,9 @@ def objective(trial, data):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--lazy", action="store_true", help="the control in place of the sleep")
     parser.add_argument("--data-dir")
-    parser.add_argument("--minutes", type=positive, default=60)
+    parser.add_argument("--trials", type=positive, default=200)
     parser.add_argument("--study", default="targets.log", help="a file; it may be there already")
     parser.add_argument("--seed", type=int, default=0, help="of the sampler")
     args = parser.parse_args()
@@ -113,16 +128,20 @@ def main():
 
     data = {name: datasets.load(name, args.data_dir) for name in ("digits", "mnist")}
     study = optuna.create_study(
-        study_name="targets",
+        study_name="lazy" if args.lazy else "targets",
         storage=JournalStorage(JournalFileBackend(args.study)),
         load_if_exists=True,
         direction="maximize",
         sampler=optuna.samplers.TPESampler(multivariate=True, seed=args.seed),
     )
+    run, ranges = (awake, LAZY_RANGES) if args.lazy else (slept, RANGES)
     if not study.trials:
-        study.enqueue_trial(start())
+        study.enqueue_trial(
+            {"gain": GAIN, "output": OUTPUT, "rate": RATE} if args.lazy else start()
+        )
     # Rates that the input cannot have are errors of the point, not of the search.
-    study.optimize(partial(objective, data=data), timeout=60 * args.minutes, catch=(ValueError,))
+    objective_of = partial(objective, run=run, ranges=ranges, data=data)
+    study.optimize(objective_of, n_trials=args.trials, catch=(ValueError,))
     trials = [t for t in study.trials if t.value is not None]
     for trial in sorted(trials, key=lambda t: -t.value)[:10]:
         numbers = {name: float(f"{value:.3g}") for name, value in trial.params.items()}

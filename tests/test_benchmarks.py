@@ -84,3 +84,23 @@ def test_bench_runner():
 def test_kill_and_resume():
     """It checks itself that nothing is lost or twice."""
     assert "srcnb experiment: killed 1 times" in run("kill_and_resume.py", "--kills", "1")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("arguments", [[], ["--lazy"]])
+def test_search_targets(tmp_path, monkeypatch, capsys, arguments):
+    """Some trials with tiny networks; the first is what there is."""
+    pytest.importorskip("optuna")
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    import search_targets
+
+    tiny = ((("digits", (10,), 2, 0, 1.0), 0.0), (("digits", (8, 8), 5, 1, 3.0), 0.0))
+    monkeypatch.setattr(search_targets, "NETWORKS", tiny)
+    digits = search_targets.datasets.load("digits")
+    monkeypatch.setattr(search_targets.datasets, "load", lambda name, folder: digits)
+    study = str(tmp_path / "study.log")
+    monkeypatch.setattr(sys, "argv", ["x", "--trials", "2", "--study", study, *arguments])
+    search_targets.main()
+    printed = capsys.readouterr().out
+    name, value = ("gain", 3.0) if arguments else ("rho", 0.2)
+    assert f"'{name}': {value}" in printed and printed.count(f"'{name}'") == 2

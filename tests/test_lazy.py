@@ -1,4 +1,4 @@
-"""lazy: large hidden weights that hardly change, outputs that start at 0, then homeostasis."""
+"""lazy: large hidden weights that hardly change, small output weights, then homeostasis."""
 
 from dataclasses import replace
 from functools import partial
@@ -19,10 +19,9 @@ def last(checkpoints):
 def test_by_hand(sequence, protocol):
     """fit() from weights that are larger, at a rate that is smaller, also where it changes."""
     protocol = replace(protocol, later_training={"learning_rate": 0.02})
-    got = last(lazy(sequence, protocol, 3, gain=4.0, rate=0.5, keep=None))
-    net = protocol.new_network(sequence, 3)
-    weights = [4 * w for w in net.weights[:-1]]
-    net = net.with_weights([*weights, 0 * net.weights[-1]])
+    got = last(lazy(sequence, protocol, 3, gain=4.0, output=0.25, rate=0.5, keep=None))
+    net = replace(protocol, network={**protocol.network, "dropout": 0}).new_network(sequence, 3)
+    net = net.with_weights([f * w for f, w in zip((4, 4, 0.25), net.weights, strict=True)])
     for stage, task in enumerate(sequence, 1):
         rate = 0.5 * (0.05 if stage == 1 else 0.02)
         net.fit(task.X, task.y, **{**protocol.training, "learning_rate": rate})
@@ -54,6 +53,7 @@ def test_its_outputs_are_brought_to_one_scale(sequence, protocol):
     ("options", "error", "message"),
     [
         (dict(gain=0), ValueError, "gain must be .*0"),
+        (dict(output=-0.1), ValueError, "output must be .*-0.1"),
         (dict(rate=-1.0), ValueError, "rate must be .*-1.0"),
         (dict(keep=2), ValueError, "keep must be .*2"),
         (dict(gain="x"), TypeError, "gain must be .*'x'"),
