@@ -32,7 +32,7 @@ from srcnb.experiments.runner import run_cells
 
 out, jobs, epochs, seeds, hidden, data_dir = sys.argv[1:]
 dataset = "mnist" if data_dir else "digits"
-protocol = presets.get("paper" if data_dir else None, dataset)
+protocol = presets.get("paper" if data_dir else "own", dataset)
 protocol = replace(protocol, training={**protocol.training, "epochs": int(epochs)})
 if int(hidden):
     protocol = replace(protocol, hidden=(int(hidden), int(hidden)))

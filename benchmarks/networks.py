@@ -104,7 +104,7 @@ def cases_of(data, hidden, cap=None):
     Returns a function of a factor for max_rate and changes to the SleepConfig, that gives a Case.
     ``cap``: training samples per task (default: the protocol's).
     """
-    protocol = presets.get(None if data.name == "digits" else "replica", data.name)
+    protocol = presets.get("own" if data.name == "digits" else "replica", data.name)
     # Its one sleep, after both tasks, is not run but handed out.
     protocol = replace(
         protocol, hidden=(hidden, hidden), schedule=replace(protocol.schedule, every=0)

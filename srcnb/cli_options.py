@@ -36,17 +36,18 @@ def add_case(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--preset",
         metavar="NAME | FILE",
-        help="a published protocol, for 28×28 images: paper (its authors' code, 1200 hidden units a"
-        " layer) or replica (in PyTorch, 4000); or a .json file of srcnb tune; without it srcnb's"
-        " own protocol",
+        help="calibrated (the default: each sleep is calibrated to the network), own (constants"
+        " searched for on digits); a published protocol, for 28×28 images: paper (its authors'"
+        " code, 1200 hidden units a layer) or replica (in PyTorch, 4000); or a .json file of"
+        " srcnb tune",
     )
     parser.add_argument(
         "--hidden",
         nargs="+",
         type=int,
         metavar="N",
-        help="sizes of the hidden layers (default: the protocol's; the methods with sleep need as"
-        " many as its constants are for, two)",
+        help="sizes of the hidden layers (default: the protocol's; with constants, as those of"
+        " own, paper and replica, the methods with sleep need as many as these are for, two)",
     )
 
 
@@ -101,7 +102,7 @@ def data_of(args: argparse.Namespace) -> "Callable[[Source], Sequence[Dataset]]"
 
 
 def protocol_of(args: argparse.Namespace) -> "Protocol":
-    """The protocol of the options: a preset's, or our own, with the hidden layers asked for."""
+    """The protocol of the options: a preset's, with the hidden layers asked for."""
     from srcnb import presets
 
     protocol = presets.get(args.preset, args.dataset)

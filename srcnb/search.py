@@ -86,8 +86,7 @@ def search(
     protocol : Protocol or None
         Its network, training and schedule are kept; what is searched are its SleepTargets (the
         default ones in place of SleepConstants), the lengths of its sleeps, and a SampleInput. Its
-        ``homeostasis`` is searched as well, unless it is None. None: our own protocol, with
-        homeostasis.
+        ``homeostasis`` is searched as well, unless it is None. None: ``presets.calibrated()``.
     n_trials : int >= 1
         Trials in all, those that are in ``out`` among them.
     seeds : int or sequence of ints
@@ -161,9 +160,7 @@ def search(
 def _check_base(protocol: Protocol | None) -> Protocol:
     """The protocol that is searched, with SleepTargets."""
     if protocol is None:
-        from srcnb.methods.controls import KEEP
-
-        protocol = replace(presets.own(), homeostasis=KEEP)
+        protocol = presets.calibrated()
     check_instance("protocol", protocol, Protocol, "a Protocol")
     if not protocol.hidden:
         raise ValueError("protocol must have at least one hidden layer, got none")

@@ -92,7 +92,7 @@ def fails(capsys, *arguments):
         (["--seeds", "0"], "--seeds must be at least 1, got 0"),
         (["--seeds", "x"], "x"),
         (["--hidden", "0", "10"], "--hidden must be at least 1, got 0"),
-        (["--hidden", "10"], r"--hidden must be 2 layer sizes.*\(10,\)"),
+        (["--preset", "own", "--hidden", "10"], r"--hidden must be 2 layer sizes.*\(10,\)"),
         (["--sleep-every", "0"], "sleep-every.*0"),
         (["--dataset", "mnist", "--data-dir", "/nowhere"], "/nowhere"),
         (["--out", "/proc/here"], "--out.*/proc/here"),
@@ -337,7 +337,7 @@ def test_own_data(tmp_path, capsys):
     arguments = [*SMALL, "--seeds", "1", "--dataset", str(path), "--out", str(tmp_path / "out")]
     assert "--target must name the column" in fails(capsys, *arguments)
     assert cli.main([*arguments, "--target", "kind"]) == 0
-    assert "animals, own protocol, 2 tasks" in capsys.readouterr().out
+    assert "animals, calibrated protocol, 2 tasks" in capsys.readouterr().out
     assert "--target is for a .csv file only" in fails(capsys, *SMALL, "--target", "kind")
     table.loc[0, 0] += 1
     table.assign(kind=kinds).to_csv(path, index=False)

@@ -21,7 +21,7 @@ def parsed(*arguments):
 def test_defaults():
     args = parsed()
     assert (args.out, args.jobs, args.seeds, args.resume) == ("there", -1, None, False)
-    assert cli_options.protocol_of(args) == presets.own()
+    assert cli_options.protocol_of(args) == presets.calibrated()
     [data] = cli_options.data_of(args)(Source())
     assert data.name == "digits"
 

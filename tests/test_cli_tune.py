@@ -91,7 +91,7 @@ def test_interrupted(tune, capsys, monkeypatch):
         (["--jobs", 0], "--jobs must be at least 1, or -1"),
         (
             ["--preset", "matlab"],
-            "--preset must be one of 'calibrated', 'replica', 'paper', or a .json file",
+            "--preset must be one of 'calibrated', 'own', 'replica', 'paper', or a .json file",
         ),
         (["--preset", "/nowhere.json"], "no such preset file: /nowhere.json"),
         (["--dataset", "x"], "--dataset must be one of"),

@@ -145,10 +145,10 @@ def test_translation_has_the_protocols_of_the_experiments():
 
 @pytest.mark.slow
 def test_the_readmes_example(capsys):
-    """Five tasks: a sleep after the last leaves more of all ten digits than there was before."""
+    """Five tasks of which most is kept, with even outputs more than with the network's own."""
     [example] = python_blocks("README.md")
     exec(example, {"__name__": "example"})
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 5 and lines[-1].startswith("classes 8, 9: ")
-    before, after = map(int, re.findall(r"(\d+)%", lines[-1]))
-    assert before < 50 < after
+    own, even = map(int, re.findall(r"(\d+)%", lines[-1]))
+    assert 40 < own < even and even > 75

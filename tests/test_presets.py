@@ -167,14 +167,15 @@ def test_a_sleep_as_the_paper_has_it(image_sequence):
 
 
 def test_get():
-    assert presets.get(None, "digits").name == presets.get(None, "mnist").name == "own"
+    assert presets.get(None, "digits").name == presets.get(None, "mnist").name == "calibrated"
     for dataset in ("mnist", "fashion-mnist"):
         assert presets.get("replica", dataset).name == "replica"
         constants = presets.get("paper", dataset).schedule.constants
         assert constants is presets.PAPER[dataset]
-    assert set(presets.PRESETS) == {"calibrated", "paper", "replica"}
+    assert set(presets.PRESETS) == {"calibrated", "own", "paper", "replica"}
     for dataset in ("digits", "mnist", "mine.csv"):
         assert presets.get("calibrated", dataset) == presets.calibrated()
+        assert presets.get("own", dataset) == presets.own()
     with pytest.raises(FileNotFoundError, match="no such preset file: nowhere.json"):
         presets.get(Path("nowhere.json"), "digits")
 

@@ -42,6 +42,9 @@ class RateWarning(UserWarning):
 class SleepTargets:
     """What a sleep should be like, in numbers without a unit that are meant for any network.
 
+    The defaults are the best that were found on validation splits of the training sets of digits
+    and MNIST together, for networks of several widths and depths (benchmarks/search_targets.py).
+
     Attributes
     ----------
     n_steps : int
@@ -130,8 +133,7 @@ def calibrate(
         (0, 1], is what a step keeps of an awake input on average (1 without it): biases are to be
         as large beside the input as they are awake.
     targets : SleepTargets or None
-        None: SleepTargets(), whose numbers are a first choice that no search has been run for:
-        :func:`srcnb.search` finds others for one's own data.
+        None: SleepTargets(). :func:`srcnb.search` finds others for one's own data.
     random_state : None, int, SeedSequence or Generator
 
     Raises
