@@ -20,7 +20,7 @@ examples:
 def build_parser() -> argparse.ArgumentParser:
     """The argument parser of the program."""
     # Not imported at the top, so that --help and --version answer at once.
-    from srcnb.methods import METHODS
+    from srcnb.methods import DEFAULT, METHODS
 
     parser = argparse.ArgumentParser(
         prog="srcnb",
@@ -34,9 +34,10 @@ def build_parser() -> argparse.ArgumentParser:
         help="learn a data set's classes two at a time, with and without sleep, and compare",
         description=(
             "Learn a data set in five tasks of two classes each, one after the other, and measure"
-            " what is remembered: without sleep (sequential), with sleep after each task (src),"
-            " and when everything is learnt at once (parallel). Prints a table of mean ± sd over"
-            " the seeds, and writes results.csv (one row per measurement) and results.png."
+            " what is remembered: without sleep (sequential), and then with the outputs brought to"
+            " one scale (homeostasis), and of hidden layers that hardly change (lazy); with sleep"
+            " (src); and when everything is learnt at once (parallel). Prints a table of mean ± sd"
+            " over the seeds, and writes results.csv (one row per measurement) and results.png."
         ),
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -47,9 +48,9 @@ def build_parser() -> argparse.ArgumentParser:
         "--methods",
         nargs="+",
         choices=METHODS,
-        default=["sequential", "src", "parallel"],
+        default=[*DEFAULT],
         metavar="METHOD",
-        help=f"which to compare (default: sequential src parallel; there are {', '.join(METHODS)})",
+        help=f"which to compare (default: {' '.join(DEFAULT)}; there are {', '.join(METHODS)})",
     )
     run.add_argument(
         "--sleep-every",

@@ -15,6 +15,7 @@ from conftest import heed_sigint
 
 from srcnb import MLP, cli, metrics
 from srcnb.experiments import EXPERIMENTS
+from srcnb.methods import DEFAULT
 
 
 def srcnb(*arguments, **options):
@@ -34,7 +35,7 @@ def test_run(tmp_path):
     names = sorted(p.name for p in out.iterdir())
     assert names == ["results.cells", "results.csv", "results.png"]
     results = pd.read_csv(out / "results.csv", dtype={"task": str})
-    assert set(results["method"]) == {"sequential", "src", "parallel"}
+    assert list(results["method"].unique()) == [*DEFAULT]
     assert set(results["seed"]) == {0, 1} and set(results["task"]) == {"all", *"12345"}
     # The printed table is the one of the file.
     text = metrics.format_summary(metrics.summary(results)).to_string()

@@ -12,14 +12,13 @@ from srcnb.experiments.class_incremental import measure
 from srcnb.experiments.estimate import n_weights
 from srcnb.experiments.runner import cells_of
 from srcnb.experiments.workers import check_jobs, outcomes
-from srcnb.methods import METHODS, SLEEPING
+from srcnb.methods import DEFAULT, METHODS, SLEEPING
 from srcnb.metrics import format_summary, summary
 from srcnb.protocol import Protocol
 from srcnb.tasks import Task, class_incremental
 from srcnb.validation import check_choice, check_instance, check_int, check_list, check_memory
 
 COLUMNS = ["method", "seed", "stage", "phase", "task", "accuracy"]
-DEFAULT = ("sequential", "src", "parallel")
 
 
 def comparison(

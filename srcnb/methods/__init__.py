@@ -61,6 +61,8 @@ METHODS: dict[str, Method] = {
     "streaming-lda-frozen": partial(rivals.streaming_lda, on="frozen"),
     "ridge": rivals.ridge,
 }
+# What is compared unless one says: the best without sleep beside the sleep.
+DEFAULT = ("sequential", "homeostasis", "lazy", "src", "parallel")
 # Those that need a protocol whose constants of the sleep fit its network.
 SLEEPING = frozenset(name for name in METHODS if "src" in name)
 
