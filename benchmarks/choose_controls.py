@@ -2,7 +2,7 @@
 
     python benchmarks/choose_controls.py [--dataset digits] [--seeds 5] [--methods offset lwf]
 
-The test set is never seen: each cell trains on a part of the *training* set (our own protocol) and
+The test set is never seen: each cell trains on a part of the *training* set (the calibrated protocol) and
 is scored on the rest of it, by the accuracy over all classes at the end; each seed has another
 split. Prints mean ± sd over seeds of every point of the grids; what is best on digits and MNIST
 together is a method's default. One thread a process.
@@ -21,7 +21,7 @@ from srcnb.experiments.cells import accuracies, one_thread
 from srcnb.io import replacing
 from srcnb.methods import METHODS
 
-KEEP = (0.05, 0.1, 0.25, 0.5, 0.75, 1.0)
+KEEP = (0.1, 0.2, 0.3, 0.5, 0.75)
 # What of a method is chosen, and the values that are tried.
 GRIDS = {
     "homeostasis": {"keep": KEEP},
@@ -45,7 +45,7 @@ def points(method):
 
 def score(data, method, options, seed, hidden):
     """Validation accuracy over all classes at the end, in percent."""
-    protocol = presets.own()
+    protocol = presets.calibrated()
     if hidden is not None:
         protocol = replace(protocol, hidden=(hidden, hidden))
     split = data.validation_split(random_state=seed)

@@ -19,13 +19,13 @@ from srcnb.tasks import Task
 from srcnb.validation import Array, ArrayLike, check_bool, check_choice, check_real
 
 AT = ("prediction", "weights")
-# Chosen by benchmarks/choose_controls.py on validation splits of the training sets of digits (five
-# seeds) and MNIST (two), by the sum of both accuracies, in our own protocol. At prediction after
-# sleeps 0.05 and 0.1 are as good; written into the weights after sleeps, 0.75 is best on both.
+# Chosen by benchmarks/choose_controls.py on validation splits of the training sets of digits (three
+# seeds) and MNIST (one), by the sum of both accuracies, in the calibrated protocol: from 0.1 to 0.3
+# it makes no difference. The second was chosen in the protocol "own".
 KEEP = 0.25
 KEEP_IN_SLEPT_WEIGHTS = 0.75
-# The same. In units of the output layer's root mean square; digits alone would have 0.9, MNIST 1.2.
-OFFSET = 1.0
+# The same. In units of the output layer's root mean square; 0.8 and 1.0 are nearly as good.
+OFFSET = 0.9
 
 
 class Corrected:
