@@ -117,6 +117,15 @@ def test_a_search():
     assert [label.get_text() for label in bottom.get_yticklabels()] == ["budget", "rho"]
 
 
+def test_the_legend_of_a_search_hides_nothing():
+    """It stands beside the axes, and within the picture."""
+    figure = plotting.draw_search(trials(), {"rho": 0.7, "budget": 0.3})
+    figure.draw_without_rendering()
+    top = figure.axes[0]
+    legend = top.get_legend().get_window_extent()
+    assert top.get_window_extent().x1 < legend.x0 and legend.x1 < figure.bbox.x1
+
+
 def test_a_search_of_too_few_trials(tmp_path):
     _, bottom = plotting.draw_search(trials()[:1], {}).axes
     assert "too few trials" in bottom.get_title() and not bottom.patches
