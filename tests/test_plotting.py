@@ -131,3 +131,11 @@ def test_a_search_of_too_few_trials(tmp_path):
     assert "too few trials" in bottom.get_title() and not bottom.patches
     plotting.plot_search(trials()[:1], {}, tmp_path / "search.png")
     assert imread(tmp_path / "search.png").shape[1] > 1000
+
+
+def test_a_search_has_no_title_unless_one_is_given(tmp_path):
+    plotting.plot_search(trials(), {}, tmp_path / "search.png")
+    for title, same in (("", True), ("a title", False)):
+        plotting.plot_search(trials(), {}, tmp_path / "other.png", title)
+        pictures = [imread(tmp_path / name) for name in ("search.png", "other.png")]
+        assert np.array_equal(*pictures) == same
