@@ -22,10 +22,13 @@ def test_losses_by_hand():
 
 
 @pytest.mark.parametrize("output", ["softmax", "relu"])
-def test_backward_against_central_differences_of_z(output):
-    """The first delta is the loss's derivative by the logits."""
+@pytest.mark.parametrize("targets", [False, True])
+def test_backward_against_central_differences_of_z(output, targets):
+    """The first delta is the loss's derivative by the logits, for labels and for targets."""
     rng = np.random.default_rng(0)
     W, X, y = [rng.normal(size=(3, 4))], rng.normal(size=(5, 4)), rng.integers(3, size=5)
+    if targets:
+        y = rng.dirichlet(np.ones(3), size=5)
     a, z = backprop.forward(X, W, None, None, output)
     ((layer, delta, below),) = backprop.backward(a, W, y, 0.5)
     assert layer == 0
@@ -62,6 +65,27 @@ def test_gradients_of_a_batch_are_sums_over_its_samples(bias):
         if bias:
             np.testing.assert_allclose(whole.biases[i], sum(g.biases[i] for g in single))
         np.testing.assert_allclose(squares[i], 1 + 0.5 * sum(g.weights[i] ** 2 for g in single))
+
+
+def test_squares_where_activations_are_scaled():
+    """As of the same network with the scale of each layer in the weights above it."""
+    rng = np.random.default_rng(0)
+    W = [rng.normal(size=shape) for shape in ((6, 3), (5, 6), (2, 5))]
+    X, y, scales = rng.random((4, 3)), rng.integers(2, size=4), [0.5, 0.25]
+    into = [1.0, *scales]
+    scaled = [scale * w for scale, w in zip(into, W, strict=True)]
+    expected = [np.zeros_like(w) for w in W]
+    for i in range(4):
+        a, _ = backprop.forward(X[[i]], scaled, None, None, "softmax")
+        single = backprop.gradients(backprop.backward(a, scaled, y[[i]], 1), scaled, False, 0.0)
+        for total, scale, g in zip(expected, into, single.weights, strict=True):
+            total += 0.5 * (scale * g) ** 2
+    squares = [np.zeros_like(w) for w in W]
+    a, _ = backprop.forward(X, W, None, scales, "softmax")
+    backprop.add_squares(squares, backprop.backward(a, W, y, 1), 0.5, scales)
+    for square, total in zip(squares, expected, strict=True):
+        assert total.any()
+        np.testing.assert_allclose(square, total)
 
 
 def test_scales_and_biases():

@@ -161,9 +161,12 @@ def test_a_model_without_a_network_keeps_none():
 
 
 def test_networks_are_kept_without_momentum():
-    net = MLP((40, 30, 2), random_state=0).fit(np.ones((4, 40)), [0, 1, 0, 1], batch_size=2)
+    net = MLP((40, 30, 2), bias=True, random_state=0)
+    net.fit(np.ones((4, 40)), [0, 1, 0, 1], batch_size=2)
     kept = cells.weights_only(net)
     np.testing.assert_array_equal(kept.weights[0], net.weights[0])
+    assert net.biases[0].any()
+    np.testing.assert_array_equal(kept.biases[0], net.biases[0])
     assert kept.weights[0] is not net.weights[0]
     assert len(pickle.dumps(kept)) < 0.7 * len(pickle.dumps(net))
 

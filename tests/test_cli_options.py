@@ -35,6 +35,13 @@ def test_presets_and_preset_files(tmp_path):
     assert cli_options.protocol_of(args) == replace(mine, hidden=(3, 4))
 
 
+def test_classes_per_task_are_a_number(capsys):
+    assert (parsed().classes_per_task, parsed("--classes-per-task", 5).classes_per_task) == (2, 5)
+    with pytest.raises(SystemExit):
+        parsed("--classes-per-task", "two")
+    assert "argument --classes-per-task: invalid int value: 'two'" in capsys.readouterr().err
+
+
 def test_own_file(tmp_path):
     path = tmp_path / "mine.npz"
     np.savez(path, X=np.eye(8), y=np.arange(8) % 2)

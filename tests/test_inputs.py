@@ -66,6 +66,14 @@ def test_sample_input():
     np.testing.assert_allclose(counts / 4000, np.array([1, 2, 1, 2, 2, 1]) / 9, atol=0.03)
 
 
+def test_sample_input_of_one_sample():
+    """Every feature is kept: each step is one of the samples, unmixed."""
+    sleep_input = srcnb.SampleInput(n_samples=1, keep=1)
+    sleep_input.update([[0.25, 0.5], [0.75, 1]])
+    rows = sleep_input.draw(50, np.random.default_rng(0))
+    assert {*map(tuple, rows.tolist())} == {(0.25, 0.5), (0.75, 1)}
+
+
 def test_poisson_spikes():
     config = small_config(max_rate=100)
     x = np.array([0.0, 0.3, 1.0])

@@ -287,6 +287,9 @@ def test_one_task():
 def test_stage_table():
     table = metrics.stage_table(whole())
     assert table.columns.tolist() == [1, 2, 3]
+    # In the order of the results: a sleep is after its training.
+    phases = [(method, phase) for method in ("src", "ewc") for phase in ("train", "sleep")]
+    assert table.index.tolist() == phases
     assert table.loc[("src", "train"), 1] == 30 and table.loc[("ewc", "sleep"), 3] == 60
     last_only = only("ewc", stage=1, phase="sleep")(only("ewc", stage=2, phase="sleep")(whole()))
     table = metrics.stage_table(last_only)

@@ -254,6 +254,13 @@ def test_bad_arrays(weights, biases, error, message):
         srcnb.MLP.from_arrays(weights, biases)
 
 
+@pytest.mark.parametrize("option", [dict(bias=True), dict(dtype="float32"), dict(init=1.0)])
+def test_what_follows_from_arrays_is_no_option(option):
+    [(name, value)] = option.items()
+    with pytest.raises(TypeError, match=f"^{name} follows from the arrays, got {value!r}$"):
+        srcnb.MLP.from_arrays([np.zeros((3, 2))], **option)
+
+
 def test_bad_masks():
     net = srcnb.MLP(NET, dropout=0.5, random_state=0)
     X, y = toy_batch()

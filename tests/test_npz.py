@@ -105,6 +105,20 @@ def test_objects_are_refused_and_never_unpickled(tmp_path):
         npz.read_arrays(tmp_path / "a.npz", ("X",))
 
 
+@pytest.mark.parametrize(
+    ("shape", "dtype", "n_dims", "message"),
+    [
+        ((3,), "f4", (2,), r"^X must have 2 dimensions, got shape \(3,\)$"),
+        ((3,), "f4", (2, 3), r"^X must have 2 or 3 \(images\) dimensions, got shape \(3,\)$"),
+        ((0, 4), "f4", (2,), r"^X must not be empty, got shape \(0, 4\)$"),
+        ((3, 4), "U1", (2,), "^X must be an array of numbers, got dtype <U1$"),
+    ],
+)
+def test_headers_of_other_arrays_are_refused(shape, dtype, n_dims, message):
+    with pytest.raises(ValueError, match=message):
+        npz.check_numbers("X", npz.Header(shape, np.dtype(dtype)), n_dims)
+
+
 @pytest.mark.parametrize("name", ["load_file", "load_features"])
 def test_a_small_file_that_is_a_large_one_is_refused_by_its_header(tmp_path, name):
     """By the shape of the labels, and by what all of it would take; none of it is read."""

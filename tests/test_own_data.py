@@ -295,6 +295,7 @@ def test_bad_npz(tmp_path, arrays, message):
         ("a,y,a\n1,x,2\n", "mine.csv must have each column once, 'a' is there twice"),
         ("y,a,y\n1,2,3\n", "mine.csv must have each column once, 'y' is there twice"),
         ("a,y\n1,5,x\n2,5,z\n", "a name for each column, got 2 names and a row of 3 values"),
+        ("a,y\n1,5,x\n2,z\n", "a name for each column, got 2 names and a row of 3 values"),
         ("a;b;y\n1;2;x\n", "target must be a column of .*, one of .*'a;b;y'"),
         ("a,y\n1,1\n2,inf\n", "y of .* must be finite, got inf"),
         ("a,y\n1,x\n2,\n", "column 'y' of .* has no label in line 3"),

@@ -15,6 +15,7 @@ def test_defaults_and_values():
     assert list(parse("run", "--seeds", "10-12").seeds) == [10, 11, 12]
     assert parse("run", "--sleep-every", "end").sleep_every == 0
     assert parse("experiment").name is None
+    assert [parse(c).command for c in ("run", "experiment")] == ["run", "experiment"]
     tune = parse("tune")
     assert (tune.out, tune.trials, tune.finalists, tune.jobs) == ("tune", 100, 5, -1)
 

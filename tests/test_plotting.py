@@ -117,8 +117,25 @@ def test_a_search():
     assert [label.get_text() for label in bottom.get_yticklabels()] == ["budget", "rho"]
 
 
+def test_the_legend_of_a_search_hides_nothing():
+    """It stands beside the axes, and within the picture."""
+    figure = plotting.draw_search(trials(), {"rho": 0.7, "budget": 0.3})
+    figure.draw_without_rendering()
+    top = figure.axes[0]
+    legend = top.get_legend().get_window_extent()
+    assert top.get_window_extent().x1 < legend.x0 and legend.x1 < figure.bbox.x1
+
+
 def test_a_search_of_too_few_trials(tmp_path):
     _, bottom = plotting.draw_search(trials()[:1], {}).axes
     assert "too few trials" in bottom.get_title() and not bottom.patches
     plotting.plot_search(trials()[:1], {}, tmp_path / "search.png")
     assert imread(tmp_path / "search.png").shape[1] > 1000
+
+
+def test_a_search_has_no_title_unless_one_is_given(tmp_path):
+    plotting.plot_search(trials(), {}, tmp_path / "search.png")
+    for title, same in (("", True), ("a title", False)):
+        plotting.plot_search(trials(), {}, tmp_path / "other.png", title)
+        pictures = [imread(tmp_path / name) for name in ("search.png", "other.png")]
+        assert np.array_equal(*pictures) == same

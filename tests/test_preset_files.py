@@ -1,7 +1,10 @@
 """Preset files: what is saved comes back equal, and what is no preset is refused by name."""
 
 import json
+import os
 import re
+import subprocess
+import sys
 from dataclasses import replace
 from functools import partial
 
@@ -44,6 +47,20 @@ def test_what_is_saved_comes_back_equal(tmp_path, protocol):
     # Where it comes from is for readers.
     assert json.loads(path.read_text())["source"] == {"data": "toy", "n": 3}
     assert [p.name for p in tmp_path.iterdir()] == ["preset.json"]
+
+
+def test_letters_are_kept_whatever_the_locale(tmp_path):
+    """Files are UTF-8, also where the system's encoding is another."""
+    path = tmp_path / "preset.json"
+    code = (
+        "from srcnb import presets\nfrom srcnb.preset_files import load_preset, save_preset\n"
+        f"save_preset({str(path)!r}, presets.own(), {{'data': 'K\\xe4fer'}})\n"
+        f"assert load_preset({str(path)!r}) == presets.own()"
+    )
+    ascii_only = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
+    env = {**os.environ, **ascii_only, "PYTHONPATH": os.pathsep.join(sys.path)}
+    subprocess.run([sys.executable, "-c", code], env=env, check=True)
+    assert json.loads(path.read_text(encoding="utf-8"))["source"] == {"data": "Käfer"}
 
 
 @pytest.mark.parametrize(

@@ -82,6 +82,18 @@ def test_a_step_in_order():
     np.testing.assert_allclose(W, [[0.6, 0.05], [0.125, 1.0]])
 
 
+def test_a_step_with_the_constants_of_its_layer():
+    """inc, dec and the width of the gate may be other ones in each layer."""
+    W = np.array([[-0.25, 0.5]])
+    config = SleepConfig(
+        1, [1, 1], [9, 0.5], [9, 0.1], [9, 0.2], decay=1, gate="negative", gate_width=[9, 0.5]
+    )
+    _, s = reference.step(W, np.ones(1), np.array([True, False]), 1, config)
+    g = [2 / (1 + np.exp(-0.5)), 2 / (1 + np.exp(1))]
+    assert s.tolist() == [True]
+    np.testing.assert_allclose(W, [[-0.25 + 0.1 * g[0], 0.5 - 0.2 * g[1]]])
+
+
 def test_a_step_with_inhibition_by_hand():
     """Impulses 1, 2 and 6 lose a third of their mean, 3 · 1/3 = 1."""
     W = np.array([[1.0], [2], [6]])

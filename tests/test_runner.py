@@ -120,6 +120,15 @@ def test_resume_runs_only_what_is_missing(tmp_path):
     pd.testing.assert_frame_equal(without_time(resumed), without_time(whole))
 
 
+def test_what_is_finished_in_a_folder(tmp_path):
+    assert runner.finished_cells(toy(), tmp_path) == []
+    results = run(toy(), tmp_path, seeds=1)
+    finished = runner.finished_cells(toy(), tmp_path)
+    found = {(done.cell.condition["a"], done.cell.seed): done.seconds for done in finished}
+    assert found == results.groupby(["a", "seed"])["seconds"].first().to_dict()
+    assert len(finished) == 4 and all(done.networks is None for done in finished)
+
+
 def test_resume_fills_holes_and_keeps_more_seeds(tmp_path):
     whole = run(toy(), tmp_path)
     for path in (tmp_path / "toy.cells").glob("a=1,*.json"):

@@ -1,5 +1,6 @@
 """Trials of a search: what one is scored by, and what is trained once."""
 
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -77,8 +78,11 @@ def study_of(job):
 def test_a_trial(job):
     study = study_of(job)
     study.enqueue_trial(point(job))
+    started = time.perf_counter()
     score = run_trial(job, 0)
+    seconds = time.perf_counter() - started
     [trial] = study_of(job).trials
+    assert 0 <= trial.user_attrs["seconds"] < seconds + 0.01  # it is rounded
     assert trial.params == pytest.approx(point(job)) and trial.state.name == "COMPLETE"
     scores = [run_fresh(job, 0, trial.params, seed)[2] for seed in job.seeds]
     assert trial.user_attrs["scores"] == scores and trial.value == score == np.mean(scores)

@@ -129,12 +129,12 @@ def test_currents_of_another_network_are_refused():
         srcnb.simulate(WEIGHTS, SPIKES, config)
 
 
-@pytest.mark.parametrize("n_steps", [255, 256, 1023])
+@pytest.mark.parametrize("n_steps", [255, 256, 1023, 2500])
 def test_spike_counts_are_the_recorded_spikes(n_steps):
-    """Also of neurons that fire at every step, more often than a byte can count."""
+    """Also of neurons that fire at every step, more often than a byte can count or in one block."""
     config = random_config(n_steps, 1, beta=[0.0], alpha=[1.0])
     result = srcnb.simulate([np.ones((5, 3))], np.ones((n_steps, 3)), config, record=True)
-    assert (result.spike_counts[1] == n_steps).all()
+    assert result.n_steps == n_steps and (result.spike_counts[1] == n_steps).all()
     assert all(count.dtype == np.int64 for count in result.spike_counts)
     for count, spikes in zip(result.spike_counts, result.spikes, strict=True):
         np.testing.assert_array_equal(count, spikes.sum(axis=0))

@@ -87,6 +87,11 @@ from srcnb import validation as v
         ),
         (lambda: v.check_bool("b", 1), TypeError, "^b must be True or False, got 1$"),
         (
+            lambda: v.check_methods("s", 3, ("update", "draw")),
+            TypeError,
+            "^s must be an object with the methods update and draw, got 3$",
+        ),
+        (
             lambda: v.check_instance("net", int, float, "a float"),
             TypeError,
             "^net must be a float, got the class int$",
@@ -106,6 +111,11 @@ from srcnb import validation as v
             ValueError,
             r"^y must have shape \(2,\), got \(2, 1\); y.ravel\(\) has it$",
         ),
+        (
+            lambda: v.check_labels("y", [0, 1, 1], 2, 2),
+            ValueError,
+            r"^y must have shape \(2,\), got \(3,\)$",
+        ),
         (lambda: v.check_labels("y", [0, np.nan], 2, 2), ValueError, "^y must be finite, got nan"),
         (
             lambda: v.check_array("X", np.ma.masked_array([1.0], [True]), 1),
@@ -117,6 +127,14 @@ from srcnb import validation as v
 def test_errors_name_the_parameter_and_the_value(call, error, message):
     with pytest.raises(error, match=message):
         call()
+
+
+@pytest.mark.parametrize(("value", "how"), [(1e60, "large"), (1e-60, "small")])
+def test_numbers_beyond_a_dtype_where_numpy_is_set_to_raise(value, how):
+    """The same error as else, also for a number of NumPy's."""
+    for number in (value, np.float64(value)):
+        with np.errstate(all="raise"), pytest.raises(ValueError, match=f"^x is too {how} for f"):
+            v.check_in_dtype("x", number, np.dtype("f4"))
 
 
 def test_what_is_right_comes_back():

@@ -5,8 +5,10 @@ import subprocess
 import sys
 
 import pytest
+from conftest import tiny_experiment
 
-from srcnb.experiments.workers import check_jobs, check_workers
+from srcnb.experiments.cells import Cell, Source
+from srcnb.experiments.workers import check_jobs, check_workers, outcomes
 
 
 class Client:
@@ -47,6 +49,25 @@ def test_a_cluster_that_is_not():
     check_workers(Client(1, 1))
     with pytest.raises(TypeError, match="client must be a dask.distributed.Client, got 5"):
         check_workers(5)
+
+
+def test_a_cluster_gives_each_cell_what_it_gives_here():
+    """One within this process; test_runner.py has others, whose workers are killed."""
+    distributed = pytest.importorskip("distributed")
+    experiment = tiny_experiment("patches", slice(3))
+    cells = [Cell(condition, 3) for condition in experiment.conditions]
+    calls = [(experiment, cell.condition, cell.seed, Source()) for cell in cells]
+    calls[1] = (*calls[1][:2], -1, Source())  # which is no seed
+
+    def content(found):
+        return {cells.index(cell): getattr(done, "rows", repr(done)) for cell, done in found}
+
+    with distributed.Client(
+        processes=False, n_workers=1, threads_per_worker=1, dashboard_address=None
+    ) as client:
+        there = content(outcomes(cells, calls, 1, client))
+    assert len(there) == 3 and "non-negative" in there[1]
+    assert there == content(outcomes(cells, calls, 1))
 
 
 def test_jobs():
