@@ -34,8 +34,9 @@ MORE = {
     "experiments": ["tests/test_experiments.py", "tests/test_runner.py"],
     "low_rank": ["tests/test_io.py"],
     "datasets": ["tests/test_tasks.py"],
-    "workers": ["tests/test_cli.py"],
     "cli": ["tests/test_cli_options.py"],
+    "mlp": ["tests/test_io.py"],
+    "sleeping": ["tests/test_watchers.py"],
 }
 
 
