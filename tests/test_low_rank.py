@@ -7,7 +7,7 @@ import pytest
 from conftest import assert_gradients
 
 from srcnb import MLP, MeanInput, SleepConfig, sleep
-from srcnb.low_rank import LowRankMLP
+from srcnb.low_rank import LowRankMatrix, LowRankMLP
 
 
 def toy_batch(n=7, n_in=6, n_out=4):
@@ -167,3 +167,10 @@ def test_start(init, bound):
     A, B = net.factors[0]
     assert 0.95 * bound < abs(A).max() <= bound
     assert 0.95 / 4 < abs(B).max() <= 1 / 4
+
+
+def test_a_matrix_of_low_rank_divided_or_added_is_that_of_its_product():
+    A, B = np.arange(6.0).reshape(2, 3), np.arange(8.0).reshape(4, 2)
+    matrix = LowRankMatrix(A, B)
+    np.testing.assert_allclose(np.asarray(matrix / 4), B @ A / 4)
+    np.testing.assert_allclose(np.asarray(matrix + matrix), 2 * B @ A)
