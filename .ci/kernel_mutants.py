@@ -27,7 +27,8 @@ name = "local"
 """
 TESTS = """
 NUMBA_CACHE_DIR=$(mktemp -d) && export NUMBA_CACHE_DIR
-python -m pytest -x -q -p no:cacheprovider tests/test_kernel.py tests/test_changes.py tests/test_events.py tests/test_golden.py
+tests="tests/test_kernel.py tests/test_changes.py tests/test_events.py tests/test_golden.py"
+python -m pytest -x -q -p no:cacheprovider $tests
 code=$?
 rm -rf "$NUMBA_CACHE_DIR"
 exit $code

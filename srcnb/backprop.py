@@ -11,7 +11,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from srcnb.validation import Array
+from srcnb.validation import Array, check_choice
+
+OUTPUTS = ("softmax", "relu")
 
 
 class Gradients(NamedTuple):
@@ -54,6 +56,7 @@ def forward(
         if scales is not None:
             z *= scales[layer]
         a.append(z)
+    check_choice("output", output, OUTPUTS)
     a.append(softmax(z) if output == "softmax" else np.maximum(z, 0))
     return a, z
 

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from srcnb import sgd
-from srcnb.backprop import Gradients, add_squares, backward, forward, gradients, losses
+from srcnb.backprop import OUTPUTS, Gradients, add_squares, backward, forward, gradients, losses
 from srcnb.initial import check_layer_sizes, initial_layers
 from srcnb.io import PathLike, generator_state, write_network
 from srcnb.validation import (
@@ -94,7 +94,7 @@ class MLP:
         dtype = check_dtype("dtype", dtype)
         sizes = check_layer_sizes("layer_sizes", layer_sizes, dtype)
         self.dropout = check_real("dropout", dropout, 0, 1, high_open=True)
-        self.output = check_choice("output", output, ("softmax", "relu"))
+        self.output = check_choice("output", output, OUTPUTS)
         self.inverted_dropout = check_bool("inverted_dropout", inverted_dropout)
         bias = check_bool("bias", bias)
         self.l2 = check_in_dtype("l2", check_real("l2", l2, 0), dtype)
@@ -363,11 +363,11 @@ class MLP:
         batch_size = sgd.check_batch_size(batch_size, len(X))
         update = sgd.Update(self.weights, learning_rate, momentum, self.l2, regularizer)
         kept_velocity = self._velocity  # never written to: see below
-        if reset_momentum or self._velocity is None:
-            self._velocity = [np.zeros_like(p) for p in self._parameters()]
-        else:
-            self._velocity = [v.copy() for v in self._velocity]
         before = [p.copy() for p in self._parameters()]
+        old = None if reset_momentum else self._velocity
+        self._velocity = [v.copy() for v in old] if old else [np.zeros_like(p) for p in before]
+        if any(np.may_share_memory(X, p) for p in self._parameters()):
+            X = X.copy()  # else it would change while it is learnt
         # A diverging run is reported once, below, not by NumPy at every batch.
         with np.errstate(over="ignore", invalid="ignore"):
             for batch in sgd.batches(len(X), epochs, batch_size, self._rng):

@@ -76,6 +76,21 @@ def test_a_batch_may_be_a_share_of_the_samples(share, size):
     assert size == 30 or not np.array_equal(a.weights[0], c.weights[0])
 
 
+def test_samples_that_are_its_own_weights_do_not_change_while_it_learns():
+    nets = [srcnb.MLP((6, 8, 4), random_state=3) for _ in range(2)]
+    for net, X in zip(nets, (nets[0].weights[0], nets[1].weights[0].copy()), strict=True):
+        net.fit(X, np.arange(8) % 4, epochs=3, batch_size=2)
+    np.testing.assert_array_equal(*(net.weights[0] for net in nets))
+
+
+def test_another_output_set_by_hand_is_refused():
+    net = srcnb.MLP((6, 8, 4), random_state=3)
+    net.output = "tanh"
+    for call in (net.predict, lambda X: net.fit(X, np.zeros(5, int))):
+        with pytest.raises(ValueError, match="output must be one of .* got 'tanh'"):
+            call(np.zeros((5, 6)))
+
+
 def test_a_second_fit_goes_on():
     X, y = toy_batch(n=30)
 
