@@ -4,8 +4,8 @@
 
 The test set is never seen: each cell trains on a part of the *training* set (the calibrated
 protocol) and is scored on the rest of it, by the accuracy over all classes at the end; each seed
-has another split. Prints mean ± sd over seeds of every point of the grids; what is best on digits and MNIST
-together is a method's default. One thread a process.
+has another split. Prints mean ± sd over seeds of every point of the grids; what is best on digits
+and MNIST together is a method's default. One thread a process.
 """
 
 import argparse
