@@ -12,7 +12,7 @@ examples:
   srcnb run                              five seeds on digits; no download, under a minute
   srcnb run --dataset mnist --preset paper
                                          the paper's own protocol (a few minutes)
-  srcnb run --methods src --sleep-every 5
+  srcnb run --preset own --methods src --sleep-every 5
                                          one sleep only, after five tasks
 """
 
@@ -57,7 +57,7 @@ def build_parser() -> argparse.ArgumentParser:
         type=_sleep_every,
         default=1,
         metavar="K",
-        help='sleep after every K-th task, or "end": only after the last (default: 1)',
+        help='sleep over every K-th task only, or "end": the last (default: 1)',
     )
     _add_runner_options(run, "5")
     _add_experiment_parser(commands)
@@ -85,8 +85,8 @@ def _add_runner_options(parser: argparse.ArgumentParser, seeds: str) -> None:
     parser.add_argument(
         "--save-networks",
         action="store_true",
-        help="keep the network before and after each sleep as .npz files, and what it takes to"
-        " sleep again (srcnb.experiments.sleep_again)",
+        help="keep the network before and after the last sleep of each task as .npz files, and what"
+        " it takes to sleep again (srcnb.experiments.sleep_again)",
     )
 
 

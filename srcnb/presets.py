@@ -216,7 +216,7 @@ def replica() -> Protocol:
 
 
 def own(constants: SleepConstants = OWN, first_steps: int = 770, more_steps: int = 257) -> Protocol:
-    """Our protocol of constants searched for on digits' training data, the default before 0.2.
+    """Our protocol of constants searched for on digits' training data, the default before.
 
     Masked samples of the current task, α from its activations, nothing else kept.
     """
@@ -240,8 +240,8 @@ def calibrated() -> Protocol:
 
     Batches of a hundredth of a task's samples, three epochs, and a sleep of the hidden layers after
     each epoch, which is calibrated to the network (``SleepTargets()``); the outputs are brought to
-    one scale at prediction. Chosen by benchmarks/search_targets.py on training data of digits and
-    MNIST.
+    one scale at prediction. Chosen on training data of digits and MNIST: docs/ANY_NETWORK.md says
+    how.
     """
     targets = SleepTargets()
     return Protocol(

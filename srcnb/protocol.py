@@ -188,6 +188,10 @@ class SleepSchedule:
         """Whether to sleep after ``stage`` of ``n_stages`` tasks."""
         return stage % self.every == 0 if self.every else stage == n_stages
 
+    def parts(self, stage: int, n_stages: int) -> int:
+        """Parts into which the training of a task is split, each with a sleep after it."""
+        return self.per_task if self.is_due(stage, n_stages) else 1
+
 
 class SleepState:
     """What one run has gathered for its sleeps: the sleep input, and the samples for α.
@@ -205,7 +209,7 @@ class SleepState:
         self._seen: list[Array] = []
 
     def update(self, task: Task) -> None:
-        """Take what the sleep input and α need of a task that was just trained."""
+        """Take what the sleep input and α need of a task that is to be slept over."""
         data = self.schedule.data
         if data == "first" and self._seen:
             return
@@ -225,6 +229,11 @@ class SleepState:
     def sleep(self, net: MLP, stage: int, random_state: RandomState, **options: Any) -> SleepResult:
         """Let ``net`` sleep after ``stage`` tasks, with ``options`` of :func:`srcnb.sleep`."""
         return sleep(net, self.sleep_input, self.config(net, stage), random_state, **options)
+
+
+def in_parts(training: Mapping[str, Any], parts: int) -> dict[str, Any]:
+    """Keyword arguments of MLP.fit for one of so many parts of a task's training."""
+    return {**training, **({"epochs": training["epochs"] // parts} if parts > 1 else {})}
 
 
 @dataclass(frozen=True)
@@ -274,8 +283,10 @@ class Protocol:
             check_instance(name, options, Mapping, "a mapping of keyword arguments")
             object.__setattr__(self, name, ReadOnly(options))
         parts = self.schedule.per_task
+        if parts > 1 and "epochs" not in self.training:
+            raise ValueError(f"training must have epochs to be split into {parts} parts, got none")
         for stage in (1, 2) if parts > 1 else ():
-            epochs = check_int("epochs", self.training_at(stage).get("epochs", None))
+            epochs = check_int("epochs", self.training_at(stage).get("epochs", 2))
             if epochs % parts:
                 raise ValueError(
                     f"per_task must divide the epochs of a task, {epochs}, got {parts}"
@@ -293,7 +304,7 @@ class Protocol:
     def training_at(self, stage: int, parts: int = 1) -> dict[str, Any]:
         """Keyword arguments of MLP.fit for the task of this stage (from 1), or one of its parts."""
         training = {**self.training, **(self.later_training if stage > 1 else {})}
-        return training if parts == 1 else training | {"epochs": training["epochs"] // parts}
+        return in_parts(training, parts)
 
     def check_sleeps(self) -> None:
         """Raise ValueError unless the constants of the sleep fit the number of layers."""

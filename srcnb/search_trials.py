@@ -71,9 +71,10 @@ def _start(job: Job, seed: int) -> tuple[list[Task], MLP]:
     """The tasks of a seed's split, and the network that is before its first sleep."""
     split = job.data.validation_split(random_state=seed)
     sequence = class_incremental(split, groups=job.classes_per_task, cap=job.base.cap)
+    parts = job.base.schedule.parts(1, len(sequence))
     with one_thread():
         net = job.base.new_network(sequence, seed)
-        net.fit(sequence[0].X, sequence[0].y, **job.base.training_at(1, job.base.schedule.per_task))
+        net.fit(sequence[0].X, sequence[0].y, **job.base.training_at(1, parts))
     return sequence, net
 
 

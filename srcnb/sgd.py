@@ -95,7 +95,8 @@ class Update:
 def check_batch_size(batch_size: Any, n: int) -> int:
     """Return ``batch_size`` as a number of samples; a float in (0, 1) is a share of ``n``."""
     if isinstance(batch_size, (float, np.floating)):
-        return ceil(n * check_real("batch_size", batch_size, 0, 1, low_open=True, high_open=True))
+        share = check_real("batch_size", batch_size, 0, 1, low_open=True, high_open=True)
+        return ceil(round(n * share, 9)) or 1  # 0.07 of 100 is 7.000000000000001
     return check_int("batch_size", batch_size, low=1)
 
 

@@ -94,6 +94,7 @@ def test_the_table_takes_the_best_share_for_controls_and_the_protocols_for_sleep
         "sequential": "20.0 ± 1.4",
         "homeostasis": "62.0 ± 2.8",
         "lazy": "71.0 ± 1.4",
+        "src, own outputs": "1.0 ± 0.0",
         "src": "82.0 ± 2.8",
         "src over homeostasis": "+20.0 [+20.0, +20.0]",
         "src over lazy": f"+11.0 [{low:+.1f}, {high:+.1f}]",

@@ -1,6 +1,7 @@
 """The one loop that trains and sleeps."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from srcnb import sleep
 from srcnb.methods import METHODS
 from srcnb.methods.base import Learner, all_samples, train_and_sleep
+from srcnb.methods.controls import own_classes
 from srcnb.mlp import MLP
 from srcnb.spiking.inputs import MeanInput
 
@@ -99,27 +101,33 @@ def test_parts_alone_change_nothing(sequence, protocol):
         assert same(got[stage, phase], weights)
 
 
-@pytest.mark.parametrize("method", ["ewc+src", "si+src", "rehearsal+src", "icarl+src"])
+@pytest.mark.parametrize(
+    "method", ["ewc+src", "si+src", "rehearsal+src", "icarl+src", partial(own_classes, sleeps=True)]
+)
 def test_all_methods_sleep_as_often(sequence, protocol, method, monkeypatch):
     calls = []
     monkeypatch.setattr(
         "srcnb.protocol.sleep", lambda *args, **kw: calls.append(1) or sleep(*args, **kw)
     )
     for parts in (1, 2):
-        assert len([*METHODS[method](sequence, often(protocol, parts), 0)]) == 6
+        run = METHODS.get(method, method)
+        assert len([*run(sequence, often(protocol, parts), 0)]) == 6
         assert len(calls) == 3 * parts
         calls.clear()
 
 
-@pytest.mark.parametrize("parts", [1, 4])
+@pytest.mark.parametrize(("parts", "every"), [(1, 1), (4, 1), (4, 2), (4, 0)])
 @pytest.mark.parametrize("reset", [True, False])
-def test_a_first_network_is_not_trained_again(sequence, protocol, reset, parts):
+def test_a_first_network_is_not_trained_again(sequence, protocol, reset, parts, every):
     """And gives what a new one does, to the last bit, its momentum included."""
     later = {"reset_momentum": reset}
     protocol = often(replace(protocol, later_training=later), parts)
+    protocol = replace(protocol, schedule=replace(protocol.schedule, every=every))
     expected = weights_of(train_and_sleep(sequence, protocol, 3))
     first = protocol.new_network(sequence, 3)
-    first.fit(sequence[0].X, sequence[0].y, **protocol.training_at(1, parts))
+    first.fit(
+        sequence[0].X, sequence[0].y, **protocol.training_at(1, protocol.schedule.parts(1, 3))
+    )
     before = [w.copy() for w in first.weights]
     spies = []
     for _ in range(2):
@@ -130,6 +138,11 @@ def test_a_first_network_is_not_trained_again(sequence, protocol, reset, parts):
     assert same(first.weights, before)
     [*train_and_sleep(sequence, often(protocol, 1), 3, first=first, sleeps=False)]
     assert same(first.weights, before)
+
+
+def test_what_is_dropped_is_not_slept_over_in_between(sequence, protocol):
+    with pytest.raises(ValueError, match="per_task must be 1 with aside, got 2"):
+        next(train_and_sleep(sequence, often(protocol, 2), 3, aside=True))
 
 
 def spied(spies, rng):

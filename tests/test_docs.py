@@ -5,14 +5,16 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from conftest import tiny
 from test_invariants import undocumented
 
 import srcnb
 from srcnb import presets
-from srcnb.experiments import EXPERIMENTS
+from srcnb.experiments import EXPERIMENTS, any_network
 from srcnb.experiments.runner import run_experiment
+from srcnb.experiments.tables import to_markdown
 from srcnb.methods import METHODS
 
 ROOT = Path(__file__).parent.parent
@@ -152,3 +154,17 @@ def test_the_readmes_example(capsys):
     assert len(lines) == 5 and lines[-1].startswith("classes 8, 9: ")
     own, even = map(int, re.findall(r"(\d+)%", lines[-1]))
     assert 40 < own < even and even > 75
+
+
+@pytest.mark.parametrize("dataset", any_network.OF_SET)
+def test_tables_of_any_network_are_those_of_the_results(dataset):
+    """In the file beside it, in ANY_NETWORK.md, and the means in the README."""
+    results = pd.read_csv(ROOT / f"docs/results/any-network-{dataset}.csv", dtype={"head": str})
+    table = any_network.table(results)
+    text = to_markdown(table)
+    path = ROOT / f"docs/results/any-network-{dataset}.md"
+    assert path.read_text(encoding="utf-8") == text
+    assert text in (ROOT / "docs/ANY_NETWORK.md").read_text(encoding="utf-8")
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    for row in table.drop(columns="seeds").to_numpy():
+        assert f"| {dataset}, {' | '.join(row)} |" in readme

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from srcnb import presets
 from srcnb.experiments.cells import accuracies
 from srcnb.methods import KEEPS, METHODS, SLEEPING
 
@@ -88,3 +89,13 @@ def test_what_each_method_keeps():
         *("parallel", "low-rank-parallel", "src-save-best"),
         *("rehearsal", "rehearsal+src", "icarl", "icarl+src"),
     }
+
+
+@pytest.mark.filterwarnings("ignore::srcnb.SilentLayerWarning")
+@pytest.mark.filterwarnings("ignore::srcnb.NoChangeWarning")
+@pytest.mark.parametrize("name", METHODS)
+def test_every_method_runs_with_the_protocol_that_is_the_default(name, sequence):
+    protocol = replace(presets.calibrated(), hidden=(12, 12))
+    *_, last = METHODS[name](sequence, protocol, 0)
+    assert last.stage == 3 and last.phase == ("sleep" if name in SLEEPING else "train")
+    assert set(last.model.predict(sequence[0].X_test)) <= set(range(6))

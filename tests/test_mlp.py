@@ -65,7 +65,9 @@ def test_fit_is_momentum_sgd():
         np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-14)
 
 
-@pytest.mark.parametrize(("share", "size"), [(0.1, 3), (0.34, 11), (0.001, 1), (0.999, 30)])
+@pytest.mark.parametrize(
+    ("share", "size"), [(0.1, 3), (0.34, 11), (0.001, 1), (0.999, 30), (0.7, 21)]
+)
 def test_a_batch_may_be_a_share_of_the_samples(share, size):
     X, y = toy_batch(n=30)
     a, b, c = (

@@ -144,8 +144,11 @@ def test_our_own_protocol(image_sequence):
 def test_the_calibrated_protocol(image_sequence):
     protocol = presets.calibrated()
     assert (protocol.name, protocol.hidden, protocol.cap) == ("calibrated", (400, 400), 5000)
+    assert protocol.training == dict(epochs=3, batch_size=0.01, learning_rate=0.015, momentum=0.5)
+    assert (protocol.homeostasis, protocol.parallel_epochs, protocol.rank) == (0.3, 15, None)
+    targets = SleepTargets(600, 0.045, 0.003, 0.15, None, 0.8, 0.23, 0.2, "negative", 0.4)
     schedule = protocol.schedule
-    assert schedule.constants == SleepTargets() and schedule.per_task == 3
+    assert schedule.constants == SleepTargets() == targets and schedule.per_task == 3
     assert [schedule.n_steps(k) for k in (1, 2)] == [SleepTargets().n_steps] * 2
     assert (schedule.data, schedule.every) == ("current", 1)
     assert vars(schedule.sleep_input()) == vars(SampleInput(1, 0.2))

@@ -276,3 +276,12 @@ def test_what_it_must_keep_is_on_the_scale_of_the_features():
         srcnb.sleep(net, np.full(20, 0.5), still, scale=srcnb.FeatureScale.of(X[:, :19]))
     with pytest.raises(TypeError, match="scale must be a FeatureScale"):
         srcnb.sleep(net, np.full(20, 0.5), still, scale=2)
+
+
+@pytest.mark.parametrize("shape", [(0, 20), (5, 7, 20), (9, 19), ()])
+def test_tables_of_other_shapes_are_not_calibrated_to(shape):
+    with pytest.raises((ValueError, TypeError), match="sleep_input must"):
+        srcnb.sleep(small_net(), np.zeros(shape))
+    for none in (None, "abc", 3, []):
+        with pytest.raises((ValueError, TypeError), match="sleep_input must"):
+            srcnb.sleep(small_net(), none)

@@ -1,6 +1,7 @@
 """How long cells will take, before they are run: from a batch and some steps of sleep, timed."""
 
 import time
+import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -12,6 +13,7 @@ from srcnb.methods import SLEEPING
 from srcnb.methods.base import all_samples
 from srcnb.protocol import Protocol, SleepState
 from srcnb.sgd import check_batch_size
+from srcnb.spiking.calibrate import SleepTargets
 from srcnb.spiking.sleeping import sleep
 from srcnb.tasks import Task
 
@@ -70,19 +72,21 @@ def _smaller(protocol: Protocol, tasks: Sequence[Task]) -> tuple[Protocol, float
 
 def _training(cell: Cell, sequence: list[Task], protocol: Protocol) -> float:
     options = dict(protocol.training_at(1))
-    epochs, first = options.pop("epochs", 2), sequence[0]
-    # So many samples a batch as in the whole task, though a part of it is timed.
-    options["batch_size"] = size = check_batch_size(options.get("batch_size", 100), len(first.X))
+    epochs = options.pop("epochs", 2)
+    if "parallel" in str(cell.condition.get("method")):
+        epochs = epochs if protocol.parallel_epochs is None else protocol.parallel_epochs
+        X, y = all_samples(sequence)
+        sizes = [len(X)]
+    else:
+        X, y = sequence[0].X, sequence[0].y
+        sizes = [len(task.X) for task in sequence]
+    # So many samples a batch as in the whole training, though a part of it is timed.
+    options["batch_size"] = size = check_batch_size(options.get("batch_size", 100), len(X))
+    X, y = X[: BATCHES * size], y[: BATCHES * size]
     net = protocol.new_network(sequence, 0)
-    X, y = first.X[: BATCHES * size], first.y[: BATCHES * size]
     start = time.perf_counter()
     net.fit(X, y, epochs=1, **options)
     per_batch = (time.perf_counter() - start) / -(-len(X) // size)
-    if "parallel" in str(cell.condition.get("method")):
-        epochs = epochs if protocol.parallel_epochs is None else protocol.parallel_epochs
-        sizes = [len(all_samples(sequence)[0])]
-    else:
-        sizes = [len(task.X) for task in sequence]
     return float(per_batch * sum(epochs * -(-n // size) for n in sizes))
 
 
@@ -91,12 +95,20 @@ def _sleeps(cell: Cell, sequence: list[Task], protocol: Protocol) -> float:
     if not condition.get("sleeps", condition.get("method", "src") in SLEEPING):
         return 0.0
     stages = [k for k in range(1, len(sequence) + 1) if protocol.schedule.is_due(k, len(sequence))]
-    n_steps = protocol.schedule.per_task * sum(map(protocol.schedule.n_steps, stages))
+    schedule = protocol.schedule
+    n_steps = schedule.per_task * sum(map(schedule.n_steps, stages))
     net = protocol.new_network(sequence, 0)
-    state = SleepState(protocol.schedule)
+    state = SleepState(schedule)
     state.update(sequence[0])
     config = replace(state.config(net, 1), n_steps=STEPS)
-    sleep(net, state.sleep_input, replace(config, n_steps=1), 0)  # compiles the kernel
-    start = time.perf_counter()
-    sleep(net, state.sleep_input, config, 0)
-    return n_steps * (time.perf_counter() - start) / STEPS
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # nothing may fire in so short a sleep
+        sleep(net, state.sleep_input, replace(config, n_steps=1), 0)
+        start = time.perf_counter()
+        sleep(net, state.sleep_input, config, 0)
+    seconds = n_steps * (time.perf_counter() - start) / STEPS
+    if isinstance(schedule.constants, SleepTargets):
+        start = time.perf_counter()
+        state.config(net, 1)
+        seconds += schedule.per_task * len(stages) * (time.perf_counter() - start)
+    return seconds

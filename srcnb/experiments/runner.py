@@ -73,8 +73,9 @@ def run_cells(
     client : dask.distributed.Client or None
         Its workers run the cells in place of this machine's. Each must have one thread.
     save_networks : bool
-        Keep the network before and after each sleep, as NAME.cells/CELL,stage=K,train.npz and
-        …,sleep.npz, and in …,input.npz what ``sleep_again`` needs to repeat it.
+        Keep the network before and after the last sleep of each task, as
+        NAME.cells/CELL,stage=K,train.npz and …,sleep.npz, and in …,input.npz what ``sleep_again``
+        needs to repeat it.
 
     Returns
     -------

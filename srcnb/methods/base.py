@@ -9,7 +9,7 @@ import numpy as np
 from numpy.random import Generator, SeedSequence, default_rng
 
 from srcnb.mlp import MLP
-from srcnb.protocol import Protocol, SleepState
+from srcnb.protocol import Protocol, SleepState, in_parts
 from srcnb.spiking.config import SleepConfig
 from srcnb.spiking.inputs import SleepInput
 from srcnb.spiking.report import SleepResult
@@ -111,7 +111,11 @@ class Learner:
         self._parts: Parts = whole
 
     def learn(self, net: MLP, task: Task, training: Mapping[str, Any]) -> None:
-        """Train ``net`` on ``task``, in place; ``training`` are keyword arguments of MLP.fit."""
+        """Train ``net`` on ``task``, in place; ``training`` are keyword arguments of MLP.fit.
+
+        Those of the whole task. Where it has several sleeps, those but the last are within
+        ``self.fit`` and ``self.train``; a learner that calls ``net.fit`` does without them.
+        """
         self.fit(net, task.X, task.y, training)
 
     def fit(
@@ -159,7 +163,7 @@ def train_and_sleep(
     first: MLP | None = None,
     new: MLP | None = None,
 ) -> Iterator[Checkpoint]:
-    """Yield a checkpoint after each task and, with ``sleeps``, a Slept after each sleep.
+    """Yield a checkpoint after each task and, with ``sleeps``, a Slept after its last sleep.
 
     The network starts and trains with the same random numbers for every method and whether it
     sleeps or not.
@@ -172,8 +176,9 @@ def train_and_sleep(
     sleeps : whether the network sleeps, when the protocol's schedule says so
     sleep : gives the slept network
     aside : whether each slept network is measured and dropped: training goes on from the awake one
+        Not with several sleeps a task.
     first : a network that a Learner has taught the first task of this protocol with this seed
-        Or the first part of it, where the task has several sleeps. It is copied, and learns no
+        Or the first part of it, where that task has several sleeps. It is copied, and learns no
         more of that. None: a new one.
     new : the new network, where it is not the protocol's own
 
@@ -181,7 +186,7 @@ def train_and_sleep(
     ------
     ValueError
         Before any training, if the constants of the sleep do not fit the number of layers, or for
-        no tasks, or a seed that is none.
+        no tasks, a seed that is none, or ``aside`` with several sleeps a task.
     """
     if not check_list("tasks", tasks):
         raise ValueError("tasks must hold at least one task, got none")
@@ -189,6 +194,8 @@ def train_and_sleep(
     check_int("seed", seed)
     if sleeps:
         protocol.check_sleeps()
+    if aside and protocol.schedule.per_task > 1:
+        raise ValueError(f"per_task must be 1 with aside, got {protocol.schedule.per_task}")
     if first is not None:
         new = first.copy()
     net = protocol.new_network(tasks, seed) if new is None else new
@@ -198,10 +205,10 @@ def train_and_sleep(
         due = sleeps and protocol.schedule.is_due(stage, len(tasks))
         if sleeps:
             state.update(task)
-        parts = protocol.schedule.per_task if due else 1
+        parts = protocol.schedule.parts(stage, len(tasks)) if sleeps else 1
         skip = stage == 1 and first is not None
         learns.in_parts(partial(_sleep_between, parts, skip, partial(sleep, state), [seed, stage]))
-        learns.learn(net, task, protocol.training_at(stage, parts))
+        learns.learn(net, task, protocol.training_at(stage))
         if not due:
             net = learns.after_task(net)
         yield Checkpoint(stage, "train", learns.model(net))
@@ -226,6 +233,7 @@ def _sleep_between(
 
     ``skip`` leaves out the first part, which the network has learnt; ``key`` is (seed, stage).
     """
+    training = in_parts(training, parts)
     for part in range(1, parts + 1):
         if part == 1 and skip:
             fit({**training, "epochs": 0, "reset_momentum": False})

@@ -26,7 +26,7 @@ def merging(tasks: Sequence[Task], protocol: Protocol, seed: int) -> Iterator[Ch
 
 def low_rank_merging(tasks: Sequence[Task], protocol: Protocol, seed: int) -> Iterator[Checkpoint]:
     """The same with low-rank networks. The products B·A are averaged, not the factors."""
-    return merging(tasks, replace(protocol, rank=RANK), seed)
+    return merging(tasks, _of_low_rank(protocol), seed)
 
 
 def low_rank_concat(tasks: Sequence[Task], protocol: Protocol, seed: int) -> Iterator[Checkpoint]:
@@ -35,7 +35,7 @@ def low_rank_concat(tasks: Sequence[Task], protocol: Protocol, seed: int) -> Ite
     Along the rank, that is: A = [A_1; A_2; …], B = [B_1, B_2, …]. So each layer's linear map is the
     sum of the maps of the tasks' networks, exactly.
     """
-    protocol = replace(protocol, rank=RANK)
+    protocol = _of_low_rank(protocol)
     # Drawn when their turn comes from one generator: the first as "low-rank-merging" starts.
     rng = default_rng(seed)
     starts = (protocol.new_network(tasks, rng) for _ in tasks)
@@ -44,7 +44,12 @@ def low_rank_concat(tasks: Sequence[Task], protocol: Protocol, seed: int) -> Ite
 
 def low_rank_parallel(tasks: Sequence[Task], protocol: Protocol, seed: int) -> Iterator[Checkpoint]:
     """All tasks' data at once, in a low-rank network: its upper bound."""
-    return parallel(tasks, replace(protocol, rank=RANK), seed)
+    return parallel(tasks, _of_low_rank(protocol), seed)
+
+
+def _of_low_rank(protocol: Protocol) -> Protocol:
+    """The protocol with networks of low rank, which do not sleep."""
+    return replace(protocol, rank=RANK, schedule=replace(protocol.schedule, per_task=1))
 
 
 def _same_start(tasks: Sequence[Task], protocol: Protocol, seed: int) -> Iterator[MLP]:

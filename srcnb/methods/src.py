@@ -28,7 +28,7 @@ def src(
     at: str = "prediction",
     first: MLP | None = None,
 ) -> Iterator[Checkpoint]:
-    """Yield the network after each task and after each sleep; see srcnb.methods.
+    """Yield the network after each task and after its last sleep; see srcnb.methods.
 
     Parameters
     ----------

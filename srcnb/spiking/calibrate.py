@@ -12,7 +12,7 @@ import numpy as np
 
 from srcnb.mlp import MLP
 from srcnb.spiking.config import GATES, SleepConfig
-from srcnb.spiking.inputs import AnyInput, as_table, draw_spikes, input_blocks
+from srcnb.spiking.inputs import AnyInput, as_table, check_table, draw_spikes, input_blocks
 from srcnb.spiking.simulate import check_network, simulate
 from srcnb.validation import (
     MAX_LENGTH,
@@ -43,7 +43,7 @@ class SleepTargets:
     """What a sleep should be like, in numbers without a unit that are meant for any network.
 
     The defaults are the best that were found on validation splits of the training sets of digits
-    and MNIST together, for networks of several widths and depths (benchmarks/search_targets.py).
+    and MNIST together, for networks of several widths and depths (docs/ANY_NETWORK.md).
 
     Attributes
     ----------
@@ -54,14 +54,14 @@ class SleepTargets:
     rate : float in (0, 1)
         Spikes per step of the neurons of the first hidden layer whose mean input is positive: their
         mean.
-    rate_factor : float > 0
+    rate_factor : float in (0, 1000]
         What each further hidden layer has of the rate of the one before, up to 0.5.
     output_rate : float in (0, 1), or None
         The same of the output layer; None: it is silent, and nothing in it changes.
     budget : float >= 0
         B: what a synapse would gain over the whole sleep before the gate if its pre neuron fired at
         every spike of its post neuron, in units of its layer's median |w|. Of the first layer.
-    budget_factor : float > 0
+    budget_factor : float in (0, 1000]
         What each further layer has of the budget of the one before.
     rho : float in [0, 1)
         ρ = dec/(inc + dec), the share of coincidences above which a synapse grows. (Not under the
@@ -87,7 +87,7 @@ class SleepTargets:
         check_real("input_rate", self.input_rate, 0, 1, low_open=True)
         check_real("rate", self.rate, 0, 1, low_open=True, high_open=True)
         for name in ("rate_factor", "budget_factor"):
-            check_real(name, getattr(self, name), 0, low_open=True)
+            check_real(name, getattr(self, name), 0, 1000, low_open=True)
         if self.output_rate is not None:
             check_real("output_rate", self.output_rate, 0, 1, low_open=True, high_open=True)
         check_real("budget", self.budget, 0)
@@ -155,7 +155,8 @@ def calibrate(
     input_rng, spike_rng = check_rng("random_state", random_state).spawn(2)
     base = SleepConfig(STEPS, alpha=[1.0], beta=[1.0], inc=0.0, dec=0.0)
     table = as_table(sleep_input)
-    if table is not None and table.ndim == 2 and len(table):
+    if table is not None and table.ndim != 1:
+        check_table(table, net.layer_sizes[0])
         sleep_input = table[np.linspace(0, len(table) - 1, STEPS).astype(np.intp)]
     blocks = input_blocks(sleep_input, base, net.layer_sizes[0], input_rng, STEPS)
     x = np.concatenate(list(blocks))

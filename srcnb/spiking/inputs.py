@@ -298,6 +298,15 @@ def as_table(sleep_input: Any) -> Array | None:
     return np.asarray(sleep_input)
 
 
+def check_table(table: Array, n_inputs: int) -> None:
+    """Raise ValueError unless a sleep input that is an array has rows of so many intensities."""
+    if table.ndim != 2 or not len(table) or table.shape[1] != n_inputs:
+        raise ValueError(
+            f"sleep_input must have rows of {n_inputs} intensities, the inputs of the network,"
+            f" got shape {table.shape}"
+        )
+
+
 def _drawn(
     sleep_input: Any, n_steps: int, rng: np.random.Generator, block_steps: int
 ) -> Iterator[Any]:

@@ -57,7 +57,8 @@ def sleep(
     config : SleepConfig, SleepTargets or None
         The constants of the sleep; or what it should be like, in numbers for any network, from
         which :func:`srcnb.calibrate` finds them; None: ``SleepTargets()``. What is calibrated
-        lasts as long as a table ``sleep_input`` has rows, and else ``SleepTargets.n_steps``.
+        lasts as long as a table ``sleep_input`` has rows, with as much more or less of the budget,
+        and else ``SleepTargets.n_steps``.
     random_state : None, int, SeedSequence or Generator
     scale : FeatureScale or None
         For a network trained on features outside [0, 1]: ``FeatureScale.of(X)``. It sleeps on
@@ -156,13 +157,13 @@ def _calibrated(
     targets = SleepTargets() if config is None else config
     check_instance("config", targets, SleepTargets, "a SleepConfig, a SleepTargets or None")
     if not hasattr(sleep_input, "draw"):
-        table = as_table(sleep_input)
-        if table is None:
+        table = as_table(sleep_input) if np.iterable(sleep_input) else None
+        if table is None and np.iterable(sleep_input) and not isinstance(sleep_input, str):
             raise TypeError(
                 "config must be a SleepConfig where sleep_input is an iterable, which may be read"
                 f" only once, got {config!r}"
             )
-        if table.ndim == 2:
+        if table is not None and table.ndim == 2 and len(table):
             targets = targets.lasting(len(table))
     return calibrate(net, sleep_input, targets, rng)
 
