@@ -349,10 +349,10 @@ class MLP:
         OverflowError
             If the training diverges to weights that are not finite.
         """
-        check_weights("weights", self.weights)
         # Beside the parameters their velocity and, in case they diverge, what both were before.
-        needed = (3 + bool(self._velocity)) * sum(p.nbytes for p in self._parameters())
+        needed = (3 + bool(self._velocity)) * sum(np.asarray(p).nbytes for p in self._parameters())
         check_memory(f"training layer_sizes {self.layer_sizes}", needed)
+        check_weights("weights", self.weights)
         if self.biases is not None:
             check_vectors("biases", self.biases, [len(w) for w in self.weights], self.dtype)
         X, y, _ = self._check_batch(X, y, None)
