@@ -347,7 +347,9 @@ def test_own_data(tmp_path, capsys):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs POSIX")
-@pytest.mark.parametrize("closed", [[1], [2], [0, 1, 2]])
+@pytest.mark.parametrize(
+    "closed", [*(pytest.param([one], marks=pytest.mark.slow) for one in (1, 2)), [0, 1, 2]]
+)
 def test_a_closed_stream_does_not_end_the_program(tmp_path, closed):
     """Nor its workers, which inherit it."""
 
