@@ -27,6 +27,7 @@ from srcnb.metrics import interval
 from srcnb.mlp import MLP
 from srcnb.output import homeostasis
 from srcnb.protocol import Protocol, SleepState
+from srcnb.sgd import check_batch_size
 from srcnb.sklearn_mlp import from_sklearn, to_sklearn
 from srcnb.tasks import Task, class_incremental
 from srcnb.validation import check_choice
@@ -94,7 +95,7 @@ def _by_scikit_learn(sequence: list[Task], protocol: Protocol, seed: int, sleeps
         solver="sgd",
         learning_rate_init=training["learning_rate"],
         momentum=training["momentum"],
-        batch_size=max(1, round(training["batch_size"] * len(sequence[0].X))),
+        batch_size=check_batch_size(training["batch_size"], len(sequence[0].X)),
         random_state=seed,
     )
     state = SleepState(schedule)

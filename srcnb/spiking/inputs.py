@@ -300,11 +300,8 @@ def as_table(sleep_input: Any) -> Array | None:
 
 def check_table(table: Array, n_inputs: int) -> None:
     """Raise ValueError unless a sleep input that is an array has rows of so many intensities."""
-    if table.ndim != 2 or not len(table) or table.shape[1] != n_inputs:
-        raise ValueError(
-            f"sleep_input must have rows of {n_inputs} intensities, the inputs of the network,"
-            f" got shape {table.shape}"
-        )
+    if not _n_rows(table, n_inputs):
+        raise ValueError(f"sleep_input must have at least one row, got shape {table.shape}")
 
 
 def _drawn(

@@ -124,11 +124,8 @@ def sleep(
     simulation = Simulation(sleeping.weights, config, engine, record, block_steps=block_steps)
 
     def network(weights: list[Array]) -> MLP:
-        return (
-            sleeping.with_weights(weights)
-            if scale is None
-            else scale.back(sleeping.with_weights(weights), net)
-        )
+        slept = sleeping.with_weights(weights)
+        return slept if scale is None else scale.back(slept, net)
 
     watchers: list[Watcher] = []
     if validate is not None:
@@ -156,9 +153,10 @@ def _calibrated(
     """The SleepConfig of a sleep on ``sleep_input``; as many steps as a table has rows."""
     targets = SleepTargets() if config is None else config
     check_instance("config", targets, SleepTargets, "a SleepConfig, a SleepTargets or None")
-    if not hasattr(sleep_input, "draw"):
-        table = as_table(sleep_input) if np.iterable(sleep_input) else None
-        if table is None and np.iterable(sleep_input) and not isinstance(sleep_input, str):
+    # What is no sleep input at all is refused by calibrate.
+    if np.iterable(sleep_input) and not hasattr(sleep_input, "draw"):
+        table = as_table(sleep_input)
+        if table is None and not isinstance(sleep_input, str):
             raise TypeError(
                 "config must be a SleepConfig where sleep_input is an iterable, which may be read"
                 f" only once, got {config!r}"
