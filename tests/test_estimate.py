@@ -1,12 +1,17 @@
 """How long cells may take: from what was timed, or from what is finished."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 from conftest import tiny_experiment
 
 from srcnb.experiments.cells import Cell, Finished, Source
 from srcnb.experiments.estimate import estimate, n_weights
+from srcnb.protocol import SleepState
+from srcnb.spiking.calibrate import SleepTargets
+
+LONG = SimpleNamespace(n_steps=500)
 
 
 @pytest.fixture
@@ -35,6 +40,29 @@ def test_batches_and_steps_are_counted(parts, tiny_source):
     seconds = estimate(experiment, cells, tiny_source(experiment))
     training, sleeps = 2 * 5 * 2, 0.01 * (30 + 40 + 50 + 60 + 70)
     assert seconds == pytest.approx([training, training + sleeps, 10 * 2, training + sleeps])
+
+
+def test_calibrations_are_counted(parts, sequence, protocol, monkeypatch):
+    """Two sleeps a task, each with a calibration of 5 s: more than constants by what these take."""
+    from srcnb.experiments import estimate as module
+
+    calibrate = SleepState.config
+    monkeypatch.setattr(
+        SleepState, "config", lambda *args: module.sleep(None, None, LONG, 0) or calibrate(*args)
+    )
+    schedule = replace(protocol.schedule, per_task=2, first_steps=100, more_steps=0)
+    for constants, more in ((schedule.constants, 0), (SleepTargets(), 3 * 2 * 5)):
+        experiment = replace(
+            tiny_experiment("mnist"),
+            protocol=lambda condition, c=constants: replace(
+                protocol, schedule=replace(schedule, constants=c)
+            ),
+            data=lambda source: [],
+            sequence=lambda cell, data, protocol: sequence,
+        )
+        cells = [Cell({"method": m}, 0) for m in ("sequential", "src")]
+        awake, slept = estimate(experiment, cells, Source())
+        assert slept - awake == pytest.approx(3 * 2 * 1 + more)
 
 
 def test_finished_cells_know_better(tiny_source):

@@ -223,6 +223,12 @@ def test_bad_schedules(protocol, change, message):
         replace(protocol.schedule, **change)
 
 
+def test_only_tasks_that_are_slept_over_are_in_parts(protocol):
+    for every, expected in ((1, [3, 3, 3]), (2, [1, 3, 1]), (0, [1, 1, 3])):
+        schedule = replace(protocol.schedule, per_task=3, every=every)
+        assert [schedule.parts(stage, 3) for stage in (1, 2, 3)] == expected
+
+
 def test_sleeps_per_task_divide_the_epochs(protocol):
     schedule = replace(protocol.schedule, per_task=3)
     with pytest.raises(ValueError, match="per_task must divide the epochs of a task, 20, got 3"):

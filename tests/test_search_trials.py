@@ -43,10 +43,13 @@ def point(job, **change):
     return search_space.start(job.base) | {"n_steps": 200} | change
 
 
-@pytest.mark.parametrize("groups", [2, 3])
-def test_the_score_is_that_of_the_method(job, toy_data, groups):
+@pytest.mark.parametrize(
+    ("groups", "per_task", "every"), [(2, 1, 1), (3, 1, 1), (2, 2, 1), (2, 2, 2)]
+)
+def test_the_score_is_that_of_the_method(job, toy_data, groups, per_task, every):
     """To the last bit, though the first task is not trained again; on what is held out."""
-    job = replace(job, classes_per_task=groups)
+    schedule = replace(job.base.schedule, per_task=per_task, every=every)
+    job = replace(job, classes_per_task=groups, base=replace(job.base, schedule=schedule))
     made = point(job)
     protocol = search_space.protocol_of(job.base, made)
     tasks = class_incremental(toy_data.validation_split(random_state=7), groups, cap=protocol.cap)
