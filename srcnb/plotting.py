@@ -145,3 +145,42 @@ def draw_search(
     if not names:
         bottom.set(title="too few trials to say what matters")
     return figure
+
+
+def draw_conditions(
+    values: "pd.DataFrame", axes: "Axes | None" = None, label: str = "accuracy (%)"
+) -> "Axes":
+    """Each condition's mean with its 95 % interval (Student's t), and its seeds as small dots.
+
+    Parameters
+    ----------
+    values : DataFrame, a row per seed and a column per condition, drawn from top to bottom
+    axes : Axes or None
+        None: of a new figure of its own, ``.figure`` of what is returned.
+    label : str
+        Of the axis of the values, with their unit.
+
+    Returns
+    -------
+    matplotlib Axes
+    """
+    from srcnb.metrics import interval
+
+    if axes is None:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+
+        figure = Figure(figsize=(7, 1.2 + 0.35 * values.shape[1]), layout="constrained")
+        FigureCanvasAgg(figure)
+        axes = figure.subplots()
+    for i, (_, of_condition) in enumerate(values.items()):
+        seen = of_condition.dropna()
+        axes.plot(seen, [i] * len(seen), "o", color="0.6", markersize=3, zorder=1)
+        low, high = interval(seen) if len(seen) > 1 else (seen.mean(), seen.mean())
+        axes.plot([low, high], [i, i], "-", color="C0", linewidth=3, zorder=2)
+        axes.plot([seen.mean()], [i], "D", color="C0", markersize=6, zorder=3)
+    axes.set_yticks(range(values.shape[1]), [str(name) for name in values.columns])
+    axes.set_ylim(values.shape[1] - 0.5, -0.5)
+    axes.set_xlabel(label)
+    axes.grid(alpha=0.3, axis="x")
+    return axes

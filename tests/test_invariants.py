@@ -31,7 +31,7 @@ ORDER = (
         "experiments.comparison",
     ),
     *("experiments.cross_modal", "experiments.features", "experiments.memory"),
-    *("experiments.one_sleep", "experiments.patches", "experiments"),
+    *("experiments.one_sleep", "experiments.patches", "experiments.studies", "experiments"),
     *("search_space", "search_trials", "search"),
     *("streams", "cli_options", "cli_tune", "parser", "cli", "__main__"),
 )
@@ -44,7 +44,7 @@ UNWANTED = (
 FILES = [
     *(f for folder in ("srcnb", "benchmarks", "docs") for f in (ROOT / folder).rglob("*.py")),
     *(f for f in ROOT.glob("*.md") if f.name != "CHANGELOG.md"),
-    *(f for f in (ROOT / "docs").glob("*.md")),
+    *(f for f in (ROOT / "docs").rglob("*.md")),
     *(f for f in (ROOT / "benchmarks").glob("*.md")),
 ]
 
@@ -120,7 +120,7 @@ def test_imports_go_one_way():
 def test_each_module_has_its_tests():
     for name in ORDER:
         stem = name.rpartition(".")[2]
-        if stem in ("spiking", "__main__", "_version"):
+        if stem in ("spiking", "studies", "__main__", "_version"):
             continue
         assert (ROOT / "tests" / f"test_{stem}.py").is_file(), name
 
@@ -174,6 +174,6 @@ def test_no_file_is_long(path):
 
 
 def test_links_between_the_documents():
-    for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("benchmarks/*.md")]:
+    for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("benchmarks/*.md")]:
         for target in re.findall(r"\]\((?!http)([^)#]+)\)", path.read_text(encoding="utf-8")):
             assert (path.parent / target).exists(), f"{path.name} links to {target}"

@@ -139,3 +139,19 @@ def test_a_search_has_no_title_unless_one_is_given(tmp_path):
         plotting.plot_search(trials(), {}, tmp_path / "other.png", title)
         pictures = [imread(tmp_path / name) for name in ("search.png", "other.png")]
         assert np.array_equal(*pictures) == same
+
+
+def test_conditions():
+    values = pd.DataFrame(
+        {"src": [80.0, 82.0, np.nan], "none": [19.0, 20.0, 21.0], "one": [5.0, np.nan, np.nan]}
+    )
+    axes = plotting.draw_conditions(values, label="accuracy (%)")
+    assert [t.get_text() for t in axes.get_yticklabels()] == ["src", "none", "one"]
+    assert axes.get_xlabel() == "accuracy (%)" and axes.get_ylim()[0] > axes.get_ylim()[1]
+    dots, bar, mean = axes.lines[:3]
+    np.testing.assert_array_equal(dots.get_xydata(), [[80, 0], [82, 0]])
+    np.testing.assert_allclose(bar.get_xdata(), [81 - 12.706, 81 + 12.706], atol=0.01)
+    np.testing.assert_array_equal(mean.get_xydata(), [[81, 0]])
+    np.testing.assert_array_equal(axes.lines[7].get_xdata(), [5, 5])
+    given = axes.figure.add_subplot()
+    assert plotting.draw_conditions(values, given) is given

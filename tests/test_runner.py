@@ -11,11 +11,13 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from conftest import heed_sigint, tiny_experiment
+from matplotlib.image import imread
 
 from srcnb.experiments import runner
 from srcnb.experiments.cells import Source
 from srcnb.experiments.workers import check_workers
 from srcnb.io import locked
+from srcnb.plotting import draw_conditions
 
 TOY = """
 import os, sys, time
@@ -66,6 +68,17 @@ def same_name(measure):
 
 def without_time(results):
     return results.drop(columns="seconds")
+
+
+def test_picture(tmp_path):
+    def picture(results):
+        wide = results[results["step"] == 2].pivot(index="seed", columns="a", values="accuracy")
+        return draw_conditions(wide).figure
+
+    run(toy(), tmp_path / "without", seeds=1)
+    assert not (tmp_path / "without" / "toy.png").exists()
+    run(toy(picture=picture), tmp_path, seeds=2)
+    assert imread(tmp_path / "toy.png").shape == (390, 1050, 4)  # 2.6 × 7 inches
 
 
 def test_results_and_table(tmp_path):

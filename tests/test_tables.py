@@ -36,3 +36,9 @@ def test_at_the_end():
     ]
     results = pd.DataFrame(rows, columns=["method", "seed", "task", "accuracy"])
     assert tables.at_the_end(results, ["method"])["accuracy"].tolist() == [1, 11]
+
+
+def test_paired():
+    # t(0.975, df = 1) is 12.706.
+    assert tables.paired(pd.Series([1.0, 2.0, np.nan])) == "+1.5 [-4.9, +7.9]"
+    assert tables.paired(pd.Series([-1.0, np.nan])) == "-1.0"

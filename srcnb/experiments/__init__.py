@@ -13,6 +13,7 @@ from srcnb.experiments import (
     memory,
     one_sleep,
     patches,
+    studies,
 )
 from srcnb.experiments.folder import sleep_again
 
@@ -28,5 +29,6 @@ EXPERIMENTS = {
         *one_sleep.EXPERIMENTS,
         *features.EXPERIMENTS,
         *any_network.EXPERIMENTS,
+        *studies.STUDIES,
     )
 }

@@ -21,9 +21,9 @@ from srcnb import presets
 from srcnb.datasets import Dataset
 from srcnb.experiments.cells import Cell, Condition, Experiment, Row
 from srcnb.experiments.class_incremental import load_set
+from srcnb.experiments.tables import paired
 from srcnb.methods.base import train_and_sleep
 from srcnb.methods.lazy import lazy
-from srcnb.metrics import interval
 from srcnb.mlp import MLP
 from srcnb.output import homeostasis
 from srcnb.protocol import Protocol, SleepState
@@ -132,7 +132,7 @@ def table(results: pd.DataFrame) -> pd.DataFrame:
             row["src, own outputs"] = _text(heads["src", "own"])
             row["src"] = _text(slept)
             for name, values in controls.items():
-                row[f"src over {name}"] = _interval(slept - values)
+                row[f"src over {name}"] = paired(slept - values)
         rows.append(row)
     return pd.DataFrame(rows).fillna("–").astype(str)
 
@@ -146,15 +146,6 @@ def _best(heads: Any) -> "pd.Series[Any]":
 
 def _text(values: "pd.Series[Any]") -> str:
     return f"{values.mean():.1f}" + (f" ± {values.std():.1f}" if values.count() > 1 else "")
-
-
-def _interval(differences: "pd.Series[Any]") -> str:
-    differences = differences.dropna()
-    mean = f"{differences.mean():+.1f}"
-    if len(differences) < 2:
-        return mean
-    low, high = interval(differences)
-    return f"{mean} [{low:+.1f}, {high:+.1f}]"
 
 
 def any_network(dataset: str) -> Experiment:

@@ -123,6 +123,7 @@ class Experiment:
     needs_features : whether the data are a file of features
     on : ``on(dataset)`` gives the same experiment on another data set, where that makes sense
     check : ``check(data)`` raises ValueError, before anything is run, for data that do not fit
+    picture : ``picture(results)`` gives a matplotlib Figure, to be NAME.png; None: none is made
     one_protocol : whether all conditions have one protocol, also those that are added by a resume
     """
 
@@ -138,6 +139,7 @@ class Experiment:
     needs_features: bool = False
     on: "Callable[[str], Experiment] | None" = None
     check: Callable[[Sequence[Dataset]], object] | None = None
+    picture: Callable[[pd.DataFrame], Any] | None = None
     one_protocol: bool = False
 
 

@@ -174,7 +174,7 @@ def prepared(
 def run_experiment(
     experiment: Experiment, source: Source | None = None, out: str | Path = ".", **options: Any
 ) -> pd.DataFrame:
-    """:func:`run_cells`, and then NAME.csv and NAME.md in ``out``; ``options`` are its own.
+    """:func:`run_cells`, whose ``options`` it takes, and then :func:`export` to ``out``.
 
     What is finished is exported as well where some cells fail or the user interrupts.
     """
@@ -225,13 +225,19 @@ def finished_cells(experiment: Experiment, out: str | Path) -> list[Finished]:
 
 
 def export(experiment: Experiment, results: pd.DataFrame, out: str | Path) -> tuple[Path, Path]:
-    """Write ``results`` as NAME.csv and their table as NAME.md; returns the two paths."""
+    """Write ``results`` as NAME.csv, their table as NAME.md and perhaps their picture as NAME.png.
+
+    Returns the paths of the first two.
+    """
     folder = Folder(experiment, Path(out))
     with replacing(folder.csv) as temporary:
         results.to_csv(temporary, index=False)
     with replacing(folder.table) as temporary:
         text = to_markdown(experiment.table(results))
         Path(temporary).write_text(text, encoding="utf-8")
+    if experiment.picture is not None:
+        with replacing(folder.csv.with_suffix(".png")) as temporary:
+            experiment.picture(results).savefig(temporary, dpi=150, format="png")
     return folder.csv, folder.table
 
 

@@ -5,6 +5,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from srcnb.metrics import interval
+
 
 def mean_sd(results: pd.DataFrame, rows: list[str], columns: list[str]) -> pd.DataFrame:
     """Accuracy, mean ± sd over the seeds (n - 1), as a DataFrame of strings.
@@ -33,6 +35,19 @@ def mean_sd(results: pd.DataFrame, rows: list[str], columns: list[str]) -> pd.Da
     wide.columns = [", ".join(map(str, np.atleast_1d(key))) for key in wide.columns]
     wide = wide.reindex(list(dict.fromkeys(text.index.droplevel(columns))))
     return pd.DataFrame(wide.reset_index())
+
+
+def paired(differences: "pd.Series[Any]") -> str:
+    """The mean of paired differences with its 95 % interval: "+1.2 [+0.3, +2.1]".
+
+    A seed that lacks one of the two is left out; of fewer than two there is no interval.
+    """
+    differences = differences.dropna()
+    mean = f"{differences.mean():+.1f}"
+    if len(differences) < 2:
+        return mean
+    low, high = interval(differences)
+    return f"{mean} [{low:+.1f}, {high:+.1f}]"
 
 
 def at_the_end(results: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
