@@ -23,24 +23,26 @@ from networks import positive
 import srcnb
 from srcnb import SampleInput, datasets, presets, tasks
 from srcnb.experiments.cells import one_thread
+from srcnb.initial import SCALES
 from srcnb.methods.base import train_and_sleep
 from srcnb.methods.lazy import GAIN, OUTPUT, RATE, lazy
 
 # (data set, hidden layers, classes per task, seed, weight), and the score below which a trial is
 # given up.
 NETWORKS = (
+    (("mnist", (400, 400), 2, 0, 2.0), 79.0),
     (("digits", (400, 400), 2, 0, 1.0), 79.0),
-    (("digits", (400,), 2, 0, 1.0), 79.0),
-    (("mnist", (400, 400), 2, 0, 2.0), 78.5),
+    (("digits", (400,), 2, 0, 0.5), 79.0),
     (("digits", (400, 400), 2, 1, 1.0), 0.0),
     (("digits", (100, 100, 100), 2, 0, 0.5), 0.0),
-    (("digits", (400, 400), 1, 2, 0.5), 0.0),
+    (("mnist", (400,), 2, 1, 1.0), 0.0),
 )
-KEEPS = (0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5)
+KEEPS = (0.05, 0.1, 0.15, 0.2, 0.3, 0.45)
 RANGES = {
-    "keep": (0.1, 1.0),
-    "learning_rate": (0.006, 0.05),
-    "n_steps": (200, 2000),
+    "gain": (0.8, 4.0),
+    "output": (0.03, 1.5),
+    "keep": (0.1, 0.6),
+    "learning_rate": (0.004, 0.05),
     "input_rate": (0.02, 0.12),
     "rate": (1e-3, 1e-2),
     "rate_factor": (0.05, 0.8),
@@ -57,20 +59,26 @@ def protocol_of(point, hidden):
     base, point = presets.calibrated(), dict(point)
     training = {**base.training, "learning_rate": point.pop("learning_rate")}
     sleep_input = partial(SampleInput, n_samples=1, keep=point.pop("keep"))
-    point["n_steps"] = round(point["n_steps"])
-    schedule = replace(
-        base.schedule,
-        constants=replace(base.schedule.constants, **point),
-        sleep_input=sleep_input,
-        first_steps=point["n_steps"],
+    constants = replace(base.schedule.constants, **point)
+    schedule = replace(base.schedule, constants=constants, sleep_input=sleep_input)
+    network = {**base.network, "init": "fan_in"}
+    return replace(
+        base,
+        hidden=hidden,
+        network=network,
+        training=training,
+        schedule=schedule,
+        homeostasis=None,
     )
-    return replace(base, hidden=hidden, training=training, schedule=schedule, homeostasis=None)
 
 
 def start():
     """The numbers of the calibrated protocol as it is."""
     base = presets.calibrated()
+    gain, output = SCALES["large_hidden"]
     others = {
+        "gain": gain,
+        "output": output,
         "keep": base.schedule.sleep_input.keywords["keep"],
         "learning_rate": base.training["learning_rate"],
     }
@@ -79,7 +87,13 @@ def start():
 
 def slept(sequence, point, hidden, seed):
     """Checkpoints of the calibrated protocol with these numbers."""
-    return train_and_sleep(sequence, protocol_of(point, hidden), seed)
+    point = dict(point)
+    scales = [point.pop("gain")] * len(hidden) + [point.pop("output")]
+    protocol = protocol_of(point, hidden)
+    new = protocol.new_network(sequence, seed)
+    for W, scale in zip(new.weights, scales, strict=True):
+        W *= W.dtype.type(scale)
+    return train_and_sleep(sequence, protocol, seed, new=new)
 
 
 def awake(sequence, point, hidden, seed):

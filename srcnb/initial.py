@@ -17,6 +17,9 @@ from srcnb.validation import (
     check_real,
 )
 
+# The bounds of weights and biases in units of 1/sqrt(n_{l-1}): hidden layers, the output layer.
+# Those of "large_hidden" were chosen with the calibrated protocol: docs/ANY_NETWORK.md.
+SCALES = {"fan_in": (1.0, 1.0), "large_hidden": (2.0, 0.2)}
 # Draws that are made at once.
 BLOCK_ELEMENTS = 1 << 21
 
@@ -40,15 +43,19 @@ def initial_layers(
 ) -> tuple[list[Any], list[Array] | None]:
     """Weights (n_l, n_{l-1}) and, if ``bias``, biases (n_l,) of layers 1 … L.
 
-    ``init`` is checked here: "fan_in" is uniform in ±1/sqrt(n_{l-1}), biases alike; a number is the
-    bound of all weights, with biases at 0.
+    ``init`` is checked here: "fan_in" is uniform in ±1/sqrt(n_{l-1}), biases alike; "large_hidden"
+    the same times 2 in hidden layers and 0.2 in the output layer; a number is the bound of all
+    weights, with biases at 0.
     """
     if isinstance(init, str):
-        check_choice("init", init, ("fan_in",))
+        check_choice("init", init, SCALES)
+        hidden, output = SCALES[init]
+        scales = [hidden] * (len(sizes) - 2) + [output]
+        bounds = [scale / np.sqrt(n) for scale, n in zip(scales, sizes[:-1], strict=True)]
     else:
         # At most half of the largest number, as a draw from ±init needs twice init.
         check_in_dtype("init", check_real("init", init, 0, np.finfo("f8").max / 2), dtype)
-    bounds = [1 / np.sqrt(n) if init == "fan_in" else float(init) for n in sizes[:-1]]
+        bounds = [float(init)] * (len(sizes) - 1)
     weights = [
         uniform(rng, bound, (n_post, n_pre), dtype)
         for bound, n_pre, n_post in zip(bounds, sizes[:-1], sizes[1:], strict=True)
@@ -56,7 +63,7 @@ def initial_layers(
     if not bias:
         return weights, None
     return weights, [
-        uniform(rng, bound if init == "fan_in" else 0.0, (n,), dtype)
+        uniform(rng, bound if isinstance(init, str) else 0.0, (n,), dtype)
         for bound, n in zip(bounds, sizes[1:], strict=True)
     ]
 

@@ -109,7 +109,8 @@ class LowRankMLP(MLP):
     **options
         dropout, output, dtype, init, inverted_dropout, l2 and random_state, as in MLP. ``init`` is
         for A_l, while B_l is always uniform in ±1/sqrt(rank): with "fan_in" each factor starts as a
-        layer of its own does. ``l2`` penalizes B_l·A_l.
+        layer of its own does; "large_hidden" scales A_l as the weights of its layer. ``l2``
+        penalizes B_l·A_l.
 
     Attributes
     ----------

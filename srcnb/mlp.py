@@ -59,9 +59,9 @@ class MLP:
         with the gradient (a - y) at the output *without* the relu's derivative: the exact gradient
         of Σ ½·relu(z)² - y·z, which pulls a silent output of the right class up.
     dtype : "float32" | "float64"
-    init : "fan_in" | float >= 0
-        Initial weights are uniform in ±1/sqrt(n_{l-1}) ("fan_in", biases alike: the replica), or in
-        ± the given number, with biases at 0 (0.01 in the paper).
+    init : "fan_in" | "large_hidden" | float >= 0
+        Initial weights are uniform in ±1/sqrt(n_{l-1}), biases alike ("fan_in": the replica), twice
+        and for the output 0.2 times that ("large_hidden"), or ± a number, biases 0 (paper: 0.01).
     inverted_dropout : bool
         True (the replica): kept units are scaled by 1/(1 - dropout) in training. False (the paper):
         they are not, and hidden activations are scaled by (1 - dropout) at test time instead.

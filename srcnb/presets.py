@@ -254,8 +254,8 @@ def calibrated() -> Protocol:
             per_task=3,
         ),
         cap=5000,
-        network=dict(bias=False, dropout=0.25, output="softmax"),
-        training=dict(epochs=3, batch_size=0.01, learning_rate=0.015, momentum=0.5),
+        network=dict(bias=False, dropout=0.25, output="softmax", init="large_hidden"),
+        training=dict(epochs=3, batch_size=0.01, learning_rate=0.0125, momentum=0.5),
         # So many updates as the five tasks have together.
         parallel_epochs=15,
         homeostasis=0.3,

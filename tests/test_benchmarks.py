@@ -102,5 +102,5 @@ def test_search_targets(tmp_path, monkeypatch, capsys, arguments):
     monkeypatch.setattr(sys, "argv", ["x", "--trials", "2", "--study", study, *arguments])
     search_targets.main()
     printed = capsys.readouterr().out
-    name, value = ("gain", 3.0) if arguments else ("rho", 0.2)
+    name, value = ("gain", 3.0) if arguments else ("rho", 0.12)
     assert f"'{name}': {value}" in printed and printed.count(f"'{name}'") == 2

@@ -11,7 +11,10 @@ FLOAT = np.dtype("float32")
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize(("init", "bounds"), [("fan_in", [1 / 10, 1 / 20]), (0.05, [0.05] * 2)])
+@pytest.mark.parametrize(
+    ("init", "bounds"),
+    [("fan_in", [1 / 10, 1 / 20]), ("large_hidden", [2 / 10, 0.2 / 20]), (0.05, [0.05] * 2)],
+)
 def test_uniform_around_0(init, bounds, dtype):
     rng = np.random.default_rng(0)
     weights, biases = initial.initial_layers((100, 400, 300), True, init, np.dtype(dtype), rng)
@@ -22,7 +25,7 @@ def test_uniform_around_0(init, bounds, dtype):
         assert 0.97 * bound < abs(w).max() <= bound * (1 + 1e-6)
         assert abs(w.mean()) < 0.1 * bound
     for b, bound in zip(biases, bounds, strict=True):
-        if init == "fan_in":
+        if isinstance(init, str):
             assert 0.9 * bound < abs(b).max() <= bound * (1 + 1e-6)
         else:
             assert not b.any()
@@ -42,7 +45,7 @@ def test_biases_are_drawn_after_all_weights():
 @pytest.mark.parametrize(
     ("init", "error", "message"),
     [
-        ("xavier", ValueError, "init must be one of 'fan_in'; got 'xavier'"),
+        ("xavier", ValueError, "init must be one of 'fan_in', 'large_hidden'; got 'xavier'"),
         (-0.1, ValueError, "init .* got -0.1"),
         (None, TypeError, "init must be a number, got None"),
         (1e-60, ValueError, "init is too small for float32"),

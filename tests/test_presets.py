@@ -129,6 +129,7 @@ def test_our_own_protocol(image_sequence):
     protocol = presets.own()
     assert (protocol.name, protocol.hidden, protocol.cap) == ("own", (400, 400), 5000)
     assert protocol.training == dict(epochs=5, batch_size=20, learning_rate=0.05, momentum=0.5)
+    assert protocol.network["init"] == "large_hidden"
     net = protocol.new_network(image_sequence, 0)
     assert net.biases is None and (net.output, net.dropout) == ("softmax", 0.25)
     schedule = protocol.schedule
@@ -144,14 +145,15 @@ def test_our_own_protocol(image_sequence):
 def test_the_calibrated_protocol(image_sequence):
     protocol = presets.calibrated()
     assert (protocol.name, protocol.hidden, protocol.cap) == ("calibrated", (400, 400), 5000)
-    assert protocol.training == dict(epochs=3, batch_size=0.01, learning_rate=0.015, momentum=0.5)
+    assert protocol.training == dict(epochs=3, batch_size=0.01, learning_rate=0.0125, momentum=0.5)
     assert (protocol.homeostasis, protocol.parallel_epochs, protocol.rank) == (0.3, 15, None)
-    targets = SleepTargets(600, 0.045, 0.003, 0.15, None, 0.8, 0.23, 0.2, "negative", 0.4)
+    targets = SleepTargets(600, 0.06, 0.004, 0.12, None, 0.9, 0.16, 0.12, "negative", 0.5)
     schedule = protocol.schedule
     assert schedule.constants == SleepTargets() == targets and schedule.per_task == 3
     assert [schedule.n_steps(k) for k in (1, 2)] == [SleepTargets().n_steps] * 2
     assert (schedule.data, schedule.every) == ("current", 1)
     assert vars(schedule.sleep_input()) == vars(SampleInput(1, 0.2))
+    assert protocol.network["init"] == "large_hidden"
     net = protocol.new_network(image_sequence, 0)
     assert net.biases is None and (net.output, net.dropout) == ("softmax", 0.25)
 
@@ -159,6 +161,7 @@ def test_the_calibrated_protocol(image_sequence):
 def test_a_sleep_as_the_paper_has_it(image_sequence):
     """The mean of all images so far, and thresholds and gains of each layer."""
     protocol = replace(presets.paper(), hidden=(20, 20))
+    assert protocol.network["init"] == "large_hidden"
     net = protocol.new_network(image_sequence, 0)
     state = SleepState(protocol.schedule)
     for task in image_sequence[:2]:

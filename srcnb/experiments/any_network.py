@@ -32,7 +32,7 @@ from srcnb.sklearn_mlp import from_sklearn, to_sklearn
 from srcnb.tasks import Task, class_incremental
 from srcnb.validation import check_choice
 
-KEEPS = (0.1, 0.2, 0.3, 0.45)
+KEEPS = (0.05, 0.1, 0.2, 0.3, 0.45, 0.6)
 METHODS = ("sequential", "lazy", "src")
 # Name → hidden layers, biases, classes a task, who trains.
 NETWORKS: dict[str, tuple[tuple[int, ...], bool, int, str]] = {
@@ -44,9 +44,12 @@ NETWORKS: dict[str, tuple[tuple[int, ...], bool, int, str]] = {
     "400-400, biases": ((400, 400), True, 2, "srcnb"),
     "400-400, one class a task": ((400, 400), False, 1, "srcnb"),
     "400-400, scikit-learn": ((400, 400), True, 2, "scikit-learn"),
+    "4000-4000": ((4000, 4000), False, 2, "srcnb"),
 }
+WIDE = "4000-4000"
+_UP_TO_1200 = [name for name in NETWORKS if name != WIDE]
 # Data set → its networks. On Fashion-MNIST nothing was chosen.
-OF_SET = {"digits": [*NETWORKS], "mnist": ["1200-1200"], "fashion-mnist": ["1200-1200"]}
+OF_SET = {"digits": _UP_TO_1200, "mnist": _UP_TO_1200, "fashion-mnist": ["1200-1200"]}
 
 
 def protocol_of(condition: Condition) -> Protocol:
@@ -151,23 +154,34 @@ def _text(values: "pd.Series[Any]") -> str:
 def any_network(dataset: str) -> Experiment:
     """The experiment on a data set."""
     names = OF_SET[check_choice("dataset", dataset, OF_SET)]
+    summary = "one set of numbers for any network: the calibrated sleep and the best without sleep"
+    return _experiment("any-network", summary, dataset, names, seeds=10, on=any_network)
+
+
+def _experiment(
+    name: str, summary: str, dataset: str, networks: Sequence[str], **options: Any
+) -> Experiment:
     return Experiment(
-        "any-network",
-        "one set of numbers for any network: the calibrated sleep and the best without sleep",
+        name,
+        summary,
         [
-            {"network": name, "method": method}
-            for name in names
+            {"network": network, "method": method}
+            for network in networks
             for method in METHODS
-            if method != "lazy" or NETWORKS[name][3] == "srcnb"
+            if method != "lazy" or NETWORKS[network][3] == "srcnb"
         ],
         protocol_of,
         partial(load_set, dataset),
         tasks_of,
         measure,
         table,
-        seeds=10,
-        on=any_network,
+        **options,
     )
 
 
-EXPERIMENTS = (any_network("digits"),)
+EXPERIMENTS = (
+    any_network("digits"),
+    _experiment(
+        "wide-network", "the same with 4000 hidden units, on MNIST", "mnist", [WIDE], seeds=5
+    ),
+)

@@ -29,8 +29,8 @@ def lazy(
 ) -> Iterator[Checkpoint]:
     """Sequential training of hidden weights so large that they hardly change; then homeostasis.
 
-    The hidden weights start ``gain`` times as large as the protocol's, the output weights
-    ``output`` times, the learning rate is ``rate`` times the protocol's, and there is no dropout:
+    The hidden weights start uniform in ± ``gain``/sqrt(n_{l-1}), the output weights in ± ``output``
+    /sqrt(n_{L-1}), the learning rate is ``rate`` times the protocol's, and there is no dropout:
     nearly all of what is learnt is in the output weights, on features that stay as they were ("lazy
     training": Chizat, Oyallon, Bach, NeurIPS 2019, arXiv 1812.07956). Keeps nothing but the network
     and the list of the classes seen.
@@ -55,7 +55,8 @@ def lazy(
     learner: Callable[[Generator], Learner] = Learner
     if keep is not None:
         learner = partial(Homeostatic, keep=check_keep("keep", keep), at="prediction")
-    protocol = replace(protocol, network={**protocol.network, "dropout": 0.0})
+    network = {**protocol.network, "dropout": 0.0, "init": "fan_in"}
+    protocol = replace(protocol, network=network)
     new = protocol.new_network(tasks, seed)
     if not isinstance(new.weights[-1], np.ndarray):
         raise TypeError(f"protocol must have a dense network for lazy training, got {new!r}")

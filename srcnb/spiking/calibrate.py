@@ -72,15 +72,15 @@ class SleepTargets:
     """
 
     n_steps: int = 600
-    input_rate: float = 0.045
-    rate: float = 0.003
-    rate_factor: float = 0.15
+    input_rate: float = 0.06
+    rate: float = 0.004
+    rate_factor: float = 0.12
     output_rate: float | None = None
-    budget: float = 0.8
-    budget_factor: float = 0.23
-    rho: float = 0.2
+    budget: float = 0.9
+    budget_factor: float = 0.16
+    rho: float = 0.12
     gate: str = "negative"
-    gate_width: float = 0.4
+    gate_width: float = 0.5
 
     def __post_init__(self) -> None:
         check_int("n_steps", self.n_steps, high=MAX_LENGTH)
