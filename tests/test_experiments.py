@@ -12,12 +12,13 @@ def test_names():
     assert set(EXPERIMENTS) == {
         *("mnist", "fashion-mnist", "mnist-replica", "cross-modal", "patches", "rehearsal"),
         *("icarl", "little-training", "single-sleep", "during-sleep", "cifar10", "cub200"),
-        "any-network", "wide-network",
+        "any-network",
+        "wide-network",
     }
     for name, experiment in EXPERIMENTS.items():
         assert experiment.name == name and experiment.summary
         assert len({tuple(c) for c in experiment.conditions}) == 1
-        assert experiment.seeds == {"mnist-replica": 3, "any-network", "wide-network": 10}.get(name, 5)
+        assert experiment.seeds == {"mnist-replica": 3, "any-network": 10}.get(name, 5)
 
 
 @pytest.mark.filterwarnings("ignore::srcnb.SilentLayerWarning")
