@@ -129,7 +129,6 @@ def test_our_own_protocol(image_sequence):
     protocol = presets.own()
     assert (protocol.name, protocol.hidden, protocol.cap) == ("own", (400, 400), 5000)
     assert protocol.training == dict(epochs=5, batch_size=20, learning_rate=0.05, momentum=0.5)
-    assert protocol.network["init"] == "large_hidden"
     net = protocol.new_network(image_sequence, 0)
     assert net.biases is None and (net.output, net.dropout) == ("softmax", 0.25)
     schedule = protocol.schedule
@@ -161,7 +160,6 @@ def test_the_calibrated_protocol(image_sequence):
 def test_a_sleep_as_the_paper_has_it(image_sequence):
     """The mean of all images so far, and thresholds and gains of each layer."""
     protocol = replace(presets.paper(), hidden=(20, 20))
-    assert protocol.network["init"] == "large_hidden"
     net = protocol.new_network(image_sequence, 0)
     state = SleepState(protocol.schedule)
     for task in image_sequence[:2]:
