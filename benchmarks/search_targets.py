@@ -153,7 +153,7 @@ def main():
         study.enqueue_trial(
             {"gain": GAIN, "output": OUTPUT, "rate": RATE} if args.lazy else start()
         )
-    # Rates that the input cannot have are errors of the point, not of the search.
+    # A network that diverges is an error of the point, not of the search.
     objective_of = partial(objective, run=run, ranges=ranges, data=data)
     study.optimize(objective_of, n_trials=args.trials, catch=(ValueError,))
     trials = [t for t in study.trials if t.value is not None]

@@ -8,6 +8,7 @@ import pytest
 import srcnb
 from srcnb import SleepTargets, calibrate
 from srcnb.spiking.calibrate import MOST, STEPS, RateWarning
+from srcnb.spiking.inputs import draw_spikes
 
 
 def network(n_hidden, seed=0, bias=False, dtype="float64", width=60):
@@ -97,6 +98,17 @@ def test_a_rate_out_of_reach_is_the_highest_and_warned_of():
     lower = replace(config, alpha=config.alpha, beta=[config.beta[0] / 100, 1.0])
     counts = [measured(net, c, sleep_input())[1].sum() for c in (config, lower)]
     assert counts[0] == counts[1] > 0
+
+
+def test_inputs_that_cannot_fire_so_often_fire_whenever_they_can():
+    """Those that are above 0 in every second step; one is never, and does not count."""
+    x = np.tile([[0.5], [0.0]], (STEPS // 2, 40))
+    x[0, 1], x[:, 2] = 0.01, 0.0
+    targets = SleepTargets(input_rate=0.6, rate=0.05)
+    with pytest.warns(RateWarning, match=r"inputs \(0\.5 per step in place of 0\.6\)$"):
+        config = calibrate(network(1), x, targets, random_state=0)
+    spikes = draw_spikes(x, np.full(x.shape, 0.999, dtype=np.float32), config)
+    np.testing.assert_array_equal(spikes, x > 0)
 
 
 def test_plasticity_follows_from_budget_and_rho():
@@ -202,7 +214,5 @@ def test_bad_calls():
         calibrate(net, sleep_input(), targets=0.1)
     with pytest.raises(ValueError, match="sleep_input must be above 0 somewhere"):
         calibrate(net, np.zeros(40))
-    with pytest.raises(ValueError, match="input_rate must be at most 0.5"):
-        calibrate(net, np.tile([[0.5], [0.0]], (STEPS // 2, 40)), SleepTargets(input_rate=0.6))
     with pytest.raises(ValueError, match="sleep_input.*40"):
         calibrate(net, np.ones(39))

@@ -93,13 +93,13 @@ def test_a_trial(job):
 
 
 def test_a_point_without_a_sleep_is_worth_nothing(job):
-    """An input can't fire more often than its features are kept."""
+    """An input can't fire if its features are never kept."""
     study = study_of(job)
-    study.enqueue_trial(point(job, input_rate=0.2, keep=0.05))
+    study.enqueue_trial(point(job, keep=1e-9))
     assert run_trial(job, 0) == 0
     [trial] = study_of(job).trials
     assert trial.user_attrs["scores"] == [0]  # the other seeds are not tried
-    assert trial.value == 0 and "input_rate must be at most" in trial.user_attrs["error"]
+    assert trial.value == 0 and "sleep_input must be above 0" in trial.user_attrs["error"]
 
 
 def test_pruned_after_a_seed(job):
