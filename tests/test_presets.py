@@ -146,7 +146,7 @@ def test_the_calibrated_protocol(image_sequence):
     assert (protocol.name, protocol.hidden, protocol.cap) == ("calibrated", (400, 400), 5000)
     assert protocol.training == dict(epochs=3, batch_size=0.01, learning_rate=0.0125, momentum=0.5)
     assert (protocol.homeostasis, protocol.parallel_epochs, protocol.rank) == (0.3, 15, None)
-    targets = SleepTargets(600, 0.06, 0.004, 0.12, None, 0.9, 0.16, 0.12, "negative", 0.5)
+    targets = SleepTargets(600, 0.05, 0.004, 0.12, None, 0.9, 0.16, 0.12, "negative", 0.5)
     schedule = protocol.schedule
     assert schedule.constants == SleepTargets() == targets and schedule.per_task == 3
     assert [schedule.n_steps(k) for k in (1, 2)] == [SleepTargets().n_steps] * 2

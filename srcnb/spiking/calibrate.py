@@ -72,7 +72,7 @@ class SleepTargets:
     """
 
     n_steps: int = 600
-    input_rate: float = 0.06
+    input_rate: float = 0.05
     rate: float = 0.004
     rate_factor: float = 0.12
     output_rate: float | None = None
