@@ -253,7 +253,7 @@ class Protocol:
     later_training : those of them that are others from the second task on
     parallel_epochs : epochs of the upper bound, "parallel"; None: those of ``training``
     rank : of the factors, for a network of low rank; None: an ordinary one
-    homeostasis : of the method "src", unless it is told otherwise: see srcnb.methods.src
+    homeostasis : of "src", unless it is told otherwise (see srcnb.methods.src), "ewc+src", "si+src"
     """
 
     name: str

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+import srcnb
 from srcnb import MLP, tasks
 from srcnb.methods.baselines import sequential
 from srcnb.methods.regularization import (
@@ -222,3 +223,23 @@ def test_a_weight_whose_moves_raised_the_loss_has_no_importance(protocol, easy_d
     [importance] = learner.importance(net, task)
     expected = np.where(net.weights[0] > 0, 2 * 0.3 / (0.04 + 0.1), 0)
     np.testing.assert_allclose(importance, expected)
+
+
+@pytest.mark.parametrize("run", RUNS)
+def test_its_outputs_are_brought_to_one_scale_where_src_has_them_so(run, sequence, protocol):
+    even = replace(protocol, homeostasis=0.5)
+    for mine, own in zip(
+        run(sequence, even, 0, True), run(sequence, protocol, 0, True), strict=True
+    ):
+        assert (mine.stage, mine.phase) == (own.stage, own.phase) and type(mine) is type(own)
+        for a, b in zip(mine.model.net.weights, own.model.weights, strict=True):
+            np.testing.assert_array_equal(a, b)  # the network goes on as it is
+        X = sequence[mine.stage - 1].X
+        masked = np.repeat(X, 50, axis=0) * (np.random.default_rng(1).random((2000, 20)) < 0.5)
+        even_net, seen = mine.model.corrected, slice(2 * mine.stage)
+        np.testing.assert_allclose(even_net.logits(masked)[:, seen].std(axis=0), 1, atol=0.15)
+        np.testing.assert_array_equal(mine.model.predict(X), even_net.predict(X))
+        if mine.phase == "sleep":
+            assert mine.record is not None and mine.record.config == own.record.config
+    awake = run(sequence, even, 0)
+    assert all(isinstance(checkpoint.model, MLP) for checkpoint in awake)

@@ -9,10 +9,10 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from numpy.random import Generator
+from numpy.random import Generator, SeedSequence, default_rng
 
 from srcnb import output
-from srcnb.methods.base import Checkpoint, Learner, train_and_sleep
+from srcnb.methods.base import Checkpoint, Learner, Slept, train_and_sleep
 from srcnb.mlp import MLP
 from srcnb.protocol import Protocol
 from srcnb.tasks import Task
@@ -86,6 +86,27 @@ class Homeostatic(Learner):
 
     def _corrected(self, net: MLP) -> MLP:
         return output.homeostasis(net, self.X, self.classes, self.keep, random_state=self.rng)
+
+
+def evened(
+    checkpoints: Iterator[Checkpoint], tasks: Sequence[Task], protocol: Protocol, seed: int
+) -> Iterator[Checkpoint]:
+    """Checkpoints of networks, with their outputs brought to one scale if ``protocol`` says so.
+
+    For methods with a sleep and a learner of their own: as ``src`` is measured in that protocol.
+    """
+    if protocol.homeostasis is None:
+        yield from checkpoints
+        return
+    rng = default_rng(SeedSequence(seed, spawn_key=(1,)))
+    for checkpoint in checkpoints:
+        seen = np.unique(np.concatenate([task.y for task in tasks[: checkpoint.stage]]))
+        X, net = tasks[checkpoint.stage - 1].X, checkpoint.model
+        corrected = output.homeostasis(net, X, seen, protocol.homeostasis, random_state=rng)
+        even = checkpoint._replace(model=Corrected(net, corrected))
+        if isinstance(even, Slept) and isinstance(checkpoint, Slept):
+            even.record = checkpoint.record
+        yield even
 
 
 def check_keep(name: str, value: float) -> float:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.random import Generator
 
 from srcnb.methods.base import Checkpoint, Learner, train_and_sleep
+from srcnb.methods.controls import evened
 from srcnb.mlp import MLP
 from srcnb.protocol import Protocol
 from srcnb.tasks import Task
@@ -162,12 +163,14 @@ def ewc(
 ) -> Iterator[Checkpoint]:
     """Yield the network after each task (and each sleep, with ``sleeps``); see srcnb.methods.
 
+    With ``sleeps`` its outputs are brought to one scale if the protocol says so, as those of src.
     ``strength`` multiplies the Fisher information; None: the one of EWC_STRENGTHS. Raises
     ValueError if it is negative.
     """
     strength = EWC_STRENGTHS[check_bool("sleeps", sleeps)] if strength is None else strength
     learner = partial(EWCLearner, strength=check_real("strength", strength, 0))
-    return train_and_sleep(tasks, protocol, seed, learner, sleeps=sleeps)
+    checkpoints = train_and_sleep(tasks, protocol, seed, learner, sleeps=sleeps)
+    return evened(checkpoints, tasks, protocol, seed) if sleeps else checkpoints
 
 
 class SILearner(QuadraticLearner):
@@ -225,6 +228,7 @@ def si(
 ) -> Iterator[Checkpoint]:
     """Yield the network after each task (and each sleep, with ``sleeps``); see srcnb.methods.
 
+    With ``sleeps`` its outputs are brought to one scale if the protocol says so, as those of src.
     ``strength`` is the paper's c (None: the one of SI_STRENGTHS), ``damping`` its ξ. Raises
     ValueError for a negative ``strength`` or a ``damping`` that is not above 0.
     """
@@ -234,4 +238,5 @@ def si(
         strength=check_real("strength", strength, 0),
         damping=check_real("damping", damping, 0, low_open=True),
     )
-    return train_and_sleep(tasks, protocol, seed, learner, sleeps=sleeps)
+    checkpoints = train_and_sleep(tasks, protocol, seed, learner, sleeps=sleeps)
+    return evened(checkpoints, tasks, protocol, seed) if sleeps else checkpoints
