@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-import srcnb
 from srcnb import MLP, tasks
 from srcnb.methods.baselines import sequential
 from srcnb.methods.regularization import (
