@@ -107,7 +107,10 @@ CONDITIONS = {
         ),
         *("less excitable", "constant", "constant, once a task", "homeostasis"),
     ),
-    "own": ("none", "sleep", "noise", "shuffled", "only hidden", "only output"),
+    "own": (
+        *("none", "sleep", "noise", "shuffled", "only hidden", "only output"),
+        "constant, once a task",
+    ),
 }
 
 
@@ -203,7 +206,7 @@ def measure(cell: Cell, sequence: list[Task], protocol: Protocol) -> Iterator[Ro
             yield {
                 "readout": readout,
                 "classes": classes,
-                "accuracy": accuracies(model, tasks)["all"],
+                "accuracy": round(accuracies(model, tasks)["all"], 4),
             }
 
 
