@@ -11,8 +11,8 @@ from typing import Any
 
 import pandas as pd
 
+from srcnb.analysis import COUNTS, stable_rank
 from srcnb.analysis import capacity as capacity_of
-from srcnb.analysis import stable_rank
 from srcnb.experiments.cells import Cell, Experiment, Row
 from srcnb.experiments.class_incremental import load_set, pairs_of_classes
 from srcnb.experiments.studies.recover import grid, protocol_of, run
@@ -77,8 +77,10 @@ def picture(results: pd.DataFrame) -> Any:
             long = last.melt(["change", "seed"], columns, "n", "share")
             long = long.assign(n=long["n"].str.split("_").str[1].astype(int))
             draw_curves(long.assign(share=100 * long["share"]), "n", "share", axes)
+            axes.set_xscale("log")
+            axes.set_xticks(COUNTS, [str(n) for n in COUNTS])
+            axes.minorticks_off()
             axes.set(
-                xscale="log",
                 xlabel="principal components",
                 ylabel="variance explained (%)",
                 title=f"hidden layer {layer}, {of} task{'s' * (of == 'old')}, at the end",
@@ -89,7 +91,7 @@ def picture(results: pd.DataFrame) -> Any:
             xlabel="tasks trained so far",
             ylabel="mean principal angle (°)",
             xticks=sorted(angles["stage"].unique()),
-            title=f"hidden layer {layer}, old tasks to the current one",
+            title=f"hidden layer {layer}, old and current",
         )
     return figure
 

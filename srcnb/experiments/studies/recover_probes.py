@@ -151,6 +151,7 @@ def table_of_measures(measures: dict[str, str], results: pd.DataFrame) -> pd.Dat
     last = results[results["stage"] == results["stage"].max()]
     ids = ["protocol", "change", "seed", "phase", "layer"]
     long = last.melt(ids, [*measures], "measure", "accuracy").dropna(subset="accuracy")
+    long = long.sort_values(["protocol", "layer"], kind="stable")
     # Without a sleep there is no measurement after one.
     ends = long.groupby([*ids[:3], "layer", "measure"], sort=False).tail(1)
     keys = ["protocol", "layer", "measure"]
