@@ -184,3 +184,41 @@ def draw_conditions(
     axes.set_xlabel(label)
     axes.grid(alpha=0.3, axis="x")
     return axes
+
+
+def draw_curves(values: "pd.DataFrame", x: str, y: str, axes: "Axes | None" = None) -> "Axes":
+    """``y`` against ``x`` for each change: mean over seeds with its 95 % interval (Student's t).
+
+    Parameters
+    ----------
+    values : DataFrame with the columns change, seed, and those that ``x`` and ``y`` name
+    axes : Axes or None
+        None: of a new figure of its own, ``.figure`` of what is returned.
+
+    Returns
+    -------
+    matplotlib Axes, its labels the names of the columns
+    """
+    from srcnb.metrics import interval
+
+    if axes is None:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+
+        figure = Figure(figsize=(6, 4), layout="constrained")
+        FigureCanvasAgg(figure)
+        axes = figure.subplots()
+    # Told apart by marks and lines as well as by colours.
+    styles = ["o-", "s--", "^:", "D-.", "v-", "x--"]
+    for i, (change, part) in enumerate(values.groupby("change", sort=False)):
+        groups = part.groupby(x)[y]
+        mean = groups.mean()
+        band = [interval(g) if len(g) > 1 else (g.mean(), g.mean()) for _, g in groups]
+        style, color = styles[i % len(styles)], f"C{i}"
+        axes.plot(mean.index, mean, style, color=color, markersize=5, label=str(change))
+        low, high = zip(*band, strict=True)
+        axes.fill_between(mean.index, low, high, color=color, alpha=0.2, linewidth=0)
+    axes.set(xlabel=x, ylabel=y)
+    axes.grid(alpha=0.3)
+    axes.legend(frameon=False)
+    return axes

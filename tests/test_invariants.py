@@ -21,7 +21,8 @@ ORDER = (
     "methods.controls",
     "methods.lazy",
     *("methods.src", "methods.rehearsal", "methods.icarl", "methods.regularization"),
-    *("methods.merging", "methods.rivals", "methods.lwf", "methods", "metrics", "plotting"),
+    *("methods.merging", "methods.rivals", "methods.lwf", "methods", "metrics"),
+    *("analysis", "plotting"),
     *("experiments.sleeps", "experiments.cells", "experiments.tables", "experiments.folder"),
     *("experiments.workers", "experiments.runner"),
     *(
@@ -31,7 +32,9 @@ ORDER = (
         "experiments.comparison",
     ),
     *("experiments.cross_modal", "experiments.features", "experiments.memory"),
-    *("experiments.one_sleep", "experiments.patches", "experiments.studies", "experiments"),
+    *("experiments.one_sleep", "experiments.patches"),
+    *("experiments.studies.recover", "experiments.studies.recover_probes"),
+    *("experiments.studies.capacity", "experiments.studies", "experiments"),
     *("search_space", "search_trials", "search"),
     *("streams", "cli_options", "cli_tune", "parser", "cli", "__main__"),
 )
