@@ -156,15 +156,30 @@ def test_the_readmes_example(capsys):
     assert 40 < own < even and even > 75
 
 
-@pytest.mark.parametrize("dataset", any_network.OF_SET)
-def test_tables_of_any_network_are_those_of_the_results(dataset):
-    """In the file beside it, in ANY_NETWORK.md, and the means in the README."""
-    results = pd.read_csv(ROOT / f"docs/results/any-network-{dataset}.csv", dtype={"head": str})
-    table = any_network.table(results)
-    text = to_markdown(table)
-    path = ROOT / f"docs/results/any-network-{dataset}.md"
-    assert path.read_text(encoding="utf-8") == text
+# File of results → the data set, as the README calls it.
+RESULTS = {f"any-network-{name}": name for name in any_network.OF_SET} | {"wide-network": "mnist"}
+
+
+def rows_of(name):
+    """The results of a file as their table."""
+    results = pd.read_csv(ROOT / f"docs/results/{name}.csv", dtype={"head": str})
+    return any_network.table(results)
+
+
+@pytest.mark.parametrize("name", RESULTS)
+def test_tables_of_any_network_are_those_of_the_results(name):
+    """In the file beside it, and in ANY_NETWORK.md."""
+    text = to_markdown(rows_of(name))
+    assert (ROOT / f"docs/results/{name}.md").read_text(encoding="utf-8") == text
     assert text in (ROOT / "docs/ANY_NETWORK.md").read_text(encoding="utf-8")
+
+
+def test_the_readmes_rows_of_any_network_are_those_of_the_results():
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    for row in table.drop(columns="seeds").to_numpy():
-        assert f"| {dataset}, {' | '.join(row)} |" in readme
+    known = [
+        f"| {dataset}, {' | '.join(row)} |"
+        for name, dataset in RESULTS.items()
+        for row in rows_of(name).drop(columns="seeds").to_numpy()
+    ]
+    shown = re.findall(r"^\| (?:digits|mnist|fashion-mnist), .*$", readme, re.MULTILINE)
+    assert len(shown) == 6 and {*shown} <= {*known}

@@ -24,8 +24,8 @@ AT = ("prediction", "weights")
 # it makes no difference. The second was chosen in the protocol "own".
 KEEP = 0.25
 KEEP_IN_SLEPT_WEIGHTS = 0.75
-# The same. In units of the output layer's root mean square; 0.8 and 1.0 are nearly as good.
-OFFSET = 0.9
+# The same. In units of the output layer's root mean square; 1.2 is nearly as good.
+OFFSET = 1.0
 
 
 class Corrected:
