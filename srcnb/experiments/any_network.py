@@ -75,11 +75,21 @@ def measure(cell: Cell, sequence: list[Task], protocol: Protocol) -> Iterator[Ro
         for checkpoint in checkpoints:
             cell.keep(checkpoint)
         net = checkpoint.model
+    yield from by_head(net, sequence, cell.seed)
+
+
+def by_head(
+    net: MLP, sequence: Sequence[Task], seed: int, keeps: Sequence[float] = KEEPS
+) -> Iterator[Row]:
+    """Rows head, accuracy in percent over all test samples of the tasks, the last just learnt.
+
+    Of the network's own outputs ("own"), and after homeostasis with each share of ``keeps``.
+    """
     X, y = (np.concatenate([getattr(t, name) for t in sequence]) for name in ("X_test", "y_test"))
     classes = np.unique(np.concatenate([t.y for t in sequence]))
     heads = {"own": net} | {
-        f"{keep:g}": homeostasis(net, sequence[-1].X, classes, keep, random_state=cell.seed)
-        for keep in KEEPS
+        f"{keep:g}": homeostasis(net, sequence[-1].X, classes, keep, random_state=seed)
+        for keep in keeps
     }
     for head, read in heads.items():
         yield {"head": head, "accuracy": 100 * float(np.mean(read.predict(X) == y))}
