@@ -1,8 +1,8 @@
 """Open questions on SRC, each an experiment with a page in docs/studies."""
 
 from srcnb.experiments.cells import Experiment
-from srcnb.experiments.studies import bias
+from srcnb.experiments.studies import alpha, bias
 
 __all__ = ["STUDIES"]
 
-STUDIES: tuple[Experiment, ...] = (bias.EXPERIMENT,)
+STUDIES: tuple[Experiment, ...] = (alpha.EXPERIMENT, bias.EXPERIMENT)

@@ -69,7 +69,7 @@ def levels(data: Dataset) -> Dataset:
 
 
 def tasks_of(cell: Cell, data: Sequence[Dataset], protocol: Protocol) -> list[Task]:
-    """The tasks of a condition; where biases are not needed, the data set's own classes in pairs."""
+    """The tasks of a condition; where biases are not needed, the usual pairs of classes."""
     levels_are = cell.condition["levels"]
     if levels_are == ORDINARY:
         return class_incremental(data[0], groups=2, cap=protocol.cap)
