@@ -6,6 +6,10 @@ from conftest import tiny_experiment
 from srcnb.experiments import EXPERIMENTS
 from srcnb.experiments.runner import run_experiment
 
+# Of docs/studies.
+STUDIES = ("alpha", "bias")
+OTHER_SEEDS = {"mnist-replica": 3, **dict.fromkeys(("any-network", *STUDIES), 10)}
+
 
 def test_names():
     """The names that docs/results has, and that users type."""
@@ -13,11 +17,12 @@ def test_names():
         *("mnist", "fashion-mnist", "mnist-replica", "cross-modal", "patches", "rehearsal"),
         *("icarl", "little-training", "single-sleep", "during-sleep", "cifar10", "cub200"),
         "any-network",
+        *STUDIES,
     }
     for name, experiment in EXPERIMENTS.items():
         assert experiment.name == name and experiment.summary
         assert len({tuple(c) for c in experiment.conditions}) == 1
-        assert experiment.seeds == {"mnist-replica": 3, "any-network": 10}.get(name, 5)
+        assert experiment.seeds == OTHER_SEEDS.get(name, 5)
 
 
 @pytest.mark.filterwarnings("ignore::srcnb.SilentLayerWarning")

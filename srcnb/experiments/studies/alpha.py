@@ -20,7 +20,7 @@ from srcnb import presets
 from srcnb.experiments.any_network import KEEPS, by_head
 from srcnb.experiments.cells import Cell, Condition, Experiment, Row
 from srcnb.experiments.class_incremental import load_set, pairs_of_classes
-from srcnb.experiments.tables import paired
+from srcnb.experiments.tables import as_text, paired
 from srcnb.methods.base import train_and_sleep
 from srcnb.methods.lazy import lazy
 from srcnb.mlp import MLP
@@ -36,7 +36,7 @@ from srcnb.validation import Array, check_choice
 
 # What θ is of a layer's calibrated one: of all layers, or with a form of α, of the first layer in
 # the first sleep.
-SCALES = (0.25, 0.5, 1.0, 2.0, 4.0)
+SCALES = (0.25, 0.5, 1.0, 2.0)
 # α and β together: a power of two, which rounds nothing, and another number.
 TOGETHER = (8.0, 3.0)
 SOURCES: dict[str, SleepConstants] = {
@@ -128,16 +128,16 @@ class Exchange:
         name, scale = self.condition["constants"], self.condition["scale"]
         alpha, beta = np.array(calibrated.alpha), np.array(calibrated.beta)
         if name == "α and β":
-            return replace(calibrated, alpha=scale * alpha, beta=scale * beta)
+            return replace(calibrated, alpha=[*(scale * alpha)], beta=[*(scale * beta)])
         if name == "θ":
-            return replace(calibrated, beta=scale * beta)
+            return replace(calibrated, beta=[*(scale * beta)])
         if name in SOURCES:
             published = SOURCES[name].config(net, X, calibrated.n_steps)
             return replace(calibrated, alpha=published.alpha, beta=published.beta)
         factors = alpha_factors(net, X, name)
         # One constant for all sleeps and layers, as published: alpha_scale.
         self._gain = self._gain or 1 / (scale * calibrated.theta[0] * factors[0])
-        return replace(calibrated, alpha=self._gain * factors, beta=np.ones(len(factors)))
+        return replace(calibrated, alpha=[*(self._gain * factors)], beta=[1.0] * len(factors))
 
 
 def _rates(state: SleepState, net: MLP, config: SleepConfig, random_state: SeedSequence) -> Array:
@@ -148,11 +148,11 @@ def _rates(state: SleepState, net: MLP, config: SleepConfig, random_state: SeedS
 def _same_budget(config: SleepConfig, rates: Array, calibrated: Array) -> SleepConfig:
     """inc and dec such that a layer's spikes change its weights as much in all as calibrated."""
     share = np.where(rates > 0, calibrated / np.where(rates > 0, rates, 1), 1)[1:]
-    change = {
-        name: [factor * config.in_layer(name, i) for i, factor in enumerate(share)]
+    inc, dec = (
+        [float(factor) * config.in_layer(name, i) for i, factor in enumerate(share)]
         for name in ("inc", "dec")
-    }
-    return replace(config, **change)
+    )
+    return replace(config, inc=inc, dec=dec)
 
 
 def _input_rate(state: SleepState, config: SleepConfig) -> float:
@@ -200,50 +200,54 @@ def _share() -> float:
     return share
 
 
-def _accuracies(results: pd.DataFrame) -> pd.DataFrame:
-    """A row per seed, a column per (constants, scale): with homeostasis.
+def _accuracies(results: pd.DataFrame) -> "dict[tuple[str, float], pd.Series[Any]]":
+    """(constants, scale) → the accuracy of each seed with homeostasis.
 
     At the share of features kept that is best for a control, the protocol's for a sleep.
     """
-    columns = {}
-    for key, rows in results.groupby(["constants", "scale"], sort=False):
-        heads = rows.pivot(index="seed", columns="head", values="accuracy").drop(columns="own")
-        columns[key] = heads[heads.mean().idxmax()]
-    return pd.DataFrame(columns)
+    groups: Any = results.groupby(["constants", "scale"], sort=False)
+    best = {}
+    for key, of in groups:
+        shares = of.pivot(index="seed", columns="head", values="accuracy").drop(columns="own")
+        best[key] = shares[shares.mean().idxmax()]
+    return best
 
 
 def table(results: pd.DataFrame) -> pd.DataFrame:
     """A row per condition, mean ± sd; differences are paired by seed, with a 95 % interval.
 
-    θ over the calibrated θ and rates are geometric and arithmetic means over the seeds.
+    θ of the hidden layers over the calibrated θ, and drift, are geometric means over the seeds, the
+    rates of all layers in Hz arithmetic ones. The control is the better one without sleep.
     """
     rows = []
-    accuracy = _accuracies(results)
-    base = accuracy.get(("θ", 1.0))
-    for key, of in results.groupby(["constants", "scale"], sort=False):
-        own = of[of["head"] == "own"]
-        row: dict[str, str] = {"constants": key[0], "scale": f"{key[1]:g}"}
-        for column in (c for c in of.columns if c.startswith(("theta", "drift", "rate"))):
-            label = column.replace("theta", "θ/cal.").replace("rate", "Hz")
-            values = own[column].dropna()
-            if values.empty:
-                row[label] = "–"
-            elif column.startswith("rate"):
-                row[label] = f"{values.mean():.2g}"
-            else:
-                row[label] = f"{np.exp(np.log(values).mean()):.2g}"
-        row["own outputs"] = _text(own["accuracy"])
-        row["homeostasis"] = _text(accuracy[key])
-        row["over calibrated"] = "–" if base is None else paired(accuracy[key] - base)
-        if "differing spikes" in of:
-            differing = own["differing spikes"].dropna()
-            row["differing spikes"] = f"{differing.mean():.0f}" if len(differing) else "–"
+    accuracies = _accuracies(results)
+    against = {
+        "over calibrated": accuracies.get(("θ", 1.0)),
+        "over control": max(
+            (accuracies[key] for key in accuracies if key[0] in CONTROLS),
+            key=lambda values: values.mean(),
+            default=None,
+        ),
+    }
+    for (name, scale), values in accuracies.items():
+        chosen = (results["constants"] == name) & (results["scale"] == scale)
+        own = results[chosen & (results["head"] == "own")].dropna(axis="columns", how="all")
+        row = {"constants": name, "scale": f"{scale:g}"}
+        for label, column in (("θ / calibrated θ", "theta"), ("drift of θ", "drift")):
+            logs = np.log(own[[c for c in own.columns if c.startswith(column)]])
+            row[label] = _numbers(np.exp(logs.mean()))
+        row["rates (Hz)"] = _numbers(own[[c for c in own.columns if c.startswith("rate")]].mean())
+        row["own outputs"], row["homeostasis"] = as_text(own["accuracy"]), as_text(values)
+        for label, others in against.items():
+            row[label] = "–" if others is None or others is values else paired(values - others)
+        differing = own.get("differing spikes")
+        row["differing spikes"] = "–" if differing is None else f"{differing.mean():.0f}"
         rows.append(row)
     return pd.DataFrame(rows)
 
 
-def _text(values: "pd.Series[Any]") -> str:
-    return f"{values.mean():.1f}" + (f" ± {values.std():.1f}" if len(values) > 1 else "")
+def _numbers(values: Any) -> str:
+    return ", ".join(f"{value:.2g}" for value in values) or "–"
 
 
 def picture(results: pd.DataFrame) -> Any:
@@ -264,17 +268,20 @@ def picture(results: pd.DataFrame) -> Any:
         for name in names
         for column in hidden
     }
-    draw_conditions(pd.DataFrame(columns), left, "log₂ of θ over the calibrated θ")
+    if columns:
+        draw_conditions(pd.DataFrame(columns), left, "log₂ of θ over the calibrated θ")
     left.axvline(0, color="0.3", linestyle="--", linewidth=1)
-    accuracy = _accuracies(results)
-    curves = {name: accuracy[name] for name in SWEPT if name in accuracy.columns.unique(0)}
+    accuracies = _accuracies(results)
+    curves = {
+        name: pd.DataFrame({key[1]: accuracies[key] for key in accuracies if key[0] == name})
+        for name in SWEPT
+    }
     draw_curves(curves, right, "θ over the calibrated θ (of the first layer)")
     right.set_xscale("log", base=2)
     for name, style in zip(CONTROLS, ("--", ":"), strict=True):
-        if name in accuracy:
-            right.axhline(
-                accuracy[name].to_numpy().mean(), color="0.3", linestyle=style, label=name
-            )
+        if (name, 1.0) in accuracies:
+            level = float(accuracies[name, 1.0].mean())
+            right.axhline(level, color="0.3", linestyle=style, label=f"{name}, no sleep")
     right.legend(frameon=False, fontsize="small")
     return figure
 

@@ -19,7 +19,7 @@ from srcnb.datasets import NAMES, Dataset
 from srcnb.experiments.any_network import KEEPS, by_head
 from srcnb.experiments.cells import Cell, Condition, Experiment, Row, accuracies
 from srcnb.experiments.class_incremental import load_set
-from srcnb.experiments.tables import paired
+from srcnb.experiments.tables import as_text, paired
 from srcnb.methods.base import Sleep, all_samples, sleep_as_scheduled, train_and_sleep
 from srcnb.methods.baselines import parallel
 from srcnb.methods.lazy import lazy
@@ -114,8 +114,11 @@ def plastic(
         fires = unit_rng.random(n_steps) < (1.0 if every_step else k)
         alone = replace(
             config,
-            **{name: [getattr(config, name)[layer]] for name in ("alpha", "beta")},
-            **{name: config.in_layer(name, layer) for name in ("inc", "dec", "gate_width")},
+            alpha=[config.alpha[layer]],
+            beta=[config.beta[layer]],
+            inc=config.in_layer("inc", layer),
+            dec=config.in_layer("dec", layer),
+            gate_width=config.in_layer("gate_width", layer),
             currents=None,
             targets=None,
         )
@@ -229,62 +232,51 @@ def with_best_biases(net: MLP, sequence: Sequence[Task], seed: int) -> MLP:
     return fitted
 
 
-def _best(results: pd.DataFrame, levels_are: str) -> pd.DataFrame:
-    """A row per seed, a column per (method, biases), at the share that is best on average.
+# (method, biases) → a row per seed, a column per head.
+Heads = dict[tuple[str, str], pd.DataFrame]
 
-    Joint training by its own outputs.
-    """
-    columns = {}
-    chosen = results[results["levels"] == levels_are]
-    for key, rows in chosen.groupby(["method", "biases"], sort=False):
-        heads = rows.pivot(index="seed", columns="head", values="accuracy")
-        shares = heads.drop(columns=["own", "oracle"], errors="ignore")
-        columns[key] = heads["own"] if shares.empty else shares[shares.mean().idxmax()]
-    return pd.DataFrame(columns)
+
+def _heads(results: pd.DataFrame, kind: str) -> Heads:
+    """The accuracies of all conditions of one kind of tasks."""
+    of_kind: Any = results[results["levels"] == kind].groupby(["method", "biases"], sort=False)
+    return {key: of.pivot(index="seed", columns="head", values="accuracy") for key, of in of_kind}
+
+
+def _best(heads: pd.DataFrame) -> "pd.Series[Any]":
+    """At the share that is best on average over the seeds; of joint training the own outputs."""
+    shares: Any = heads.drop(columns=["own", "oracle"], errors="ignore")
+    best: pd.Series[Any] = heads["own"] if shares.empty else shares[shares.mean().idxmax()]
+    return best
 
 
 def table(results: pd.DataFrame) -> pd.DataFrame:
     """A row per condition, mean ± sd; differences are paired by seed, with a 95 % interval.
 
-    All at the share of features kept that is best for them on the test set.
+    All of them at the share of features kept that is best for a condition on the test set. The
+    control is the better one of those without sleep.
     """
     rows = []
-    own_share = f"{presets.calibrated().homeostasis:g}"
-    for levels_are in dict.fromkeys(results["levels"]):
-        best = _best(results, levels_are)
-        controls = [key for key in best if key[0] in ("sequential", "lazy")]
-        control = max(controls, key=lambda key: best[key].mean(), default=None)
-        for method, biases in best:
-            of = results[(results["levels"] == levels_are) & (results["method"] == method)]
-            heads = of[of["biases"] == biases].pivot(
-                index="seed", columns="head", values="accuracy"
-            )
-            slept = best[method, biases] if method == "src" else None
-            scaled = best.get(("src", "scaled")) if biases != "scaled" else None
-            rows.append(
-                {
-                    "levels": levels_are,
-                    "method": method,
-                    "biases": biases,
-                    "own outputs": _text(heads["own"]),
-                    f"share {own_share}": _text(heads.get(own_share)),
-                    "best share": _text(None if method == "joint" else best[method, biases]),
-                    "oracle": _text(heads.get("oracle")),
-                    "over control": _difference(slept, best.get(control)),
-                    "over scaled": _difference(slept, scaled),
-                }
-            )
+    share = f"{presets.calibrated().homeostasis:g}"
+    for kind in dict.fromkeys(results["levels"]):
+        heads = _heads(results, kind)
+        best = {key: _best(of) for key, of in heads.items()}
+        controls = [best[key] for key in best if key[0] in ("sequential", "lazy")]
+        against = {
+            "over control": max(controls, key=lambda values: values.mean(), default=None),
+            "over scaled": best.get(("src", "scaled")),
+        }
+        for (method, biases), of in heads.items():
+            row = {"levels": kind, "method": method, "biases": biases}
+            for name, column in (("own outputs", "own"), (f"share {share}", share)):
+                row[name] = as_text(of[column]) if column in of else "–"
+            values = best[method, biases]
+            row["best share"] = "–" if method == "joint" else as_text(values)
+            row["oracle"] = as_text(of["oracle"]) if "oracle" in of else "–"
+            for name, others in against.items():
+                apart = method == "src" and others is not None and others is not values
+                row[name] = paired(values - others) if apart else "–"
+            rows.append(row)
     return pd.DataFrame(rows)
-
-
-def _text(values: Any) -> str:
-    if values is None:
-        return "–"
-    return f"{values.mean():.1f}" + (f" ± {values.std():.1f}" if len(values) > 1 else "")
-
-
-def _difference(values: Any, others: Any) -> str:
-    return "–" if values is None or others is None else paired(values - others)
 
 
 def picture(results: pd.DataFrame) -> Any:
@@ -297,9 +289,13 @@ def picture(results: pd.DataFrame) -> Any:
     FigureCanvasAgg(figure)
     titles = {ORDINARY: "Levels do not matter (usual tasks)"}
     for axes, kind in zip(figure.subplots(1, len(kinds), squeeze=False)[0], kinds, strict=True):
-        best = _best(results, kind)
-        best.columns = [f"{method}, {biases}" for method, biases in best]
-        draw_conditions(best, axes, "accuracy over all classes (%)")
+        heads = _heads(results, kind)
+        names = [f"{method}, {biases}" for method in METHODS for biases in METHODS[method]]
+        best = {", ".join(key): _best(of) for key, of in heads.items()}
+        # All kinds have the same rows, also where some were not measured.
+        draw_conditions(
+            pd.DataFrame(best).reindex(columns=names), axes, "accuracy over all classes (%)"
+        )
         axes.set_title(titles.get(kind, f"Levels {kind}"))
         axes.set_xlim(0, 100)
         if kind != ORDINARY:
