@@ -151,6 +151,7 @@ def test_table_and_picture():
         "rates (Hz)": "5",
         "own outputs": "20.0 ± 0.0",
         "homeostasis": "82.0 ± 2.8",
+        "own over calibrated": "–",
         "over calibrated": "–",
         "over control": f"+22.0 [{low:+.1f}, {high:+.1f}]",
         "differing spikes": "–",
@@ -159,6 +160,7 @@ def test_table_and_picture():
     assert second["θ / calibrated θ"] == "2"
     assert second["over calibrated"] == f"-11.0 [{low:+.1f}, {high:+.1f}]"
     assert (lazy["homeostasis"], lazy["rates (Hz)"]) == ("60.0 ± 0.0", "–")
+    assert lazy["own over calibrated"] == "-10.0 [-10.0, -10.0]"
     left, right = alpha.picture(made_up()).axes
     curve = right.containers[0]
     np.testing.assert_array_equal(curve.lines[0].get_xydata(), [[1, 82], [2, 71]])

@@ -229,6 +229,9 @@ def table(results: pd.DataFrame) -> pd.DataFrame:
             default=None,
         ),
     }
+    sleeps = results[(results["constants"] == "θ") & (results["scale"] == 1)]
+    of_own = sleeps[sleeps["head"] == "own"].set_index("seed")["accuracy"]
+    calibrated = of_own if len(of_own) else None
     for (name, scale), values in accuracies.items():
         chosen = (results["constants"] == name) & (results["scale"] == scale)
         own = results[chosen & (results["head"] == "own")].dropna(axis="columns", how="all")
@@ -237,7 +240,10 @@ def table(results: pd.DataFrame) -> pd.DataFrame:
             logs = np.log(own[[c for c in own.columns if c.startswith(column)]])
             row[label] = _numbers(np.exp(logs.mean()))
         row["rates (Hz)"] = _numbers(own[[c for c in own.columns if c.startswith("rate")]].mean())
-        row["own outputs"], row["homeostasis"] = as_text(own["accuracy"]), as_text(values)
+        outputs = own.set_index("seed")["accuracy"]
+        row["own outputs"], row["homeostasis"] = as_text(outputs), as_text(values)
+        apart = calibrated is not None and (name, scale) != ("θ", 1.0)
+        row["own over calibrated"] = paired(outputs - calibrated) if apart else "–"
         for label, others in against.items():
             row[label] = "–" if others is None or others is values else paired(values - others)
         differing = own.get("differing spikes")
@@ -247,7 +253,8 @@ def table(results: pd.DataFrame) -> pd.DataFrame:
 
 
 def _numbers(values: Any) -> str:
-    return ", ".join(f"{value:.2g}" for value in values) or "–"
+    digits = partial(np.format_float_positional, precision=2, fractional=False, trim="-")
+    return ", ".join(map(digits, values)) or "–"
 
 
 def picture(results: pd.DataFrame) -> Any:
