@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+# Colours that a colour-blind reader tells apart (Okabe & Ito).
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+
 
 def plot_results(results: "pd.DataFrame", path: PathLike, title: str = "") -> None:
     """Write the picture of :func:`draw_results` to ``path``, a PNG that is whole or as it was."""
@@ -186,18 +189,25 @@ def draw_conditions(
     return axes
 
 
-def draw_curves(values: "pd.DataFrame", x: str, y: str, axes: "Axes | None" = None) -> "Axes":
-    """``y`` against ``x`` for each change: mean over seeds with its 95 % interval (Student's t).
+def draw_curves(
+    curves: "Mapping[str, pd.DataFrame]",
+    axes: "Axes | None" = None,
+    x_label: str = "",
+    label: str = "accuracy (%)",
+) -> "Axes":
+    """Each curve's mean with its 95 % interval (Student's t) as bars, a marker of its own each.
 
     Parameters
     ----------
-    values : DataFrame with the columns change, seed, and those that ``x`` and ``y`` name
+    curves : {name: DataFrame, a row per seed and a column per number on the x axis}
     axes : Axes or None
         None: of a new figure of its own, ``.figure`` of what is returned.
+    x_label, label : str
+        Of both axes, with their units.
 
     Returns
     -------
-    matplotlib Axes, its labels the names of the columns
+    matplotlib Axes
     """
     from srcnb.metrics import interval
 
@@ -205,20 +215,21 @@ def draw_curves(values: "pd.DataFrame", x: str, y: str, axes: "Axes | None" = No
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
 
-        figure = Figure(figsize=(6, 4), layout="constrained")
+        figure = Figure(figsize=(7, 4.5), layout="constrained")
         FigureCanvasAgg(figure)
         axes = figure.subplots()
-    # Told apart by marks and lines as well as by colours.
-    styles = ["o-", "s--", "^:", "D-.", "v-", "x--"]
-    for i, (change, part) in enumerate(values.groupby("change", sort=False)):
-        groups = part.groupby(x)[y]
-        mean = groups.mean()
-        band = [interval(g) if len(g) > 1 else (g.mean(), g.mean()) for _, g in groups]
-        style, color = styles[i % len(styles)], f"C{i}"
-        axes.plot(mean.index, mean, style, color=color, markersize=5, label=str(change))
-        low, high = zip(*band, strict=True)
-        axes.fill_between(mean.index, low, high, color=color, alpha=0.2, linewidth=0)
-    axes.set(xlabel=x, ylabel=y)
+    for i, (name, values) in enumerate(curves.items()):
+        columns = [values[x].dropna() for x in values.columns]
+        means = [float(seen.mean()) for seen in columns]
+        half = [
+            (interval(seen)[1] - mean) if len(seen) > 1 else 0.0
+            for seen, mean in zip(columns, means, strict=True)
+        ]
+        marker, color = "osD^vP"[i % 6], PALETTE[i % len(PALETTE)]
+        axes.errorbar(
+            values.columns, means, half, fmt=f"{marker}-", color=color, capsize=3, label=name
+        )
+    axes.set(xlabel=x_label, ylabel=label)
     axes.grid(alpha=0.3)
     axes.legend(frameon=False)
     return axes

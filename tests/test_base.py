@@ -311,3 +311,21 @@ def test_a_sleep_that_is_not_alone_and_none_at_all(sequence, protocol):
     assert not records[0].alone and records[0].engine == "reference"
     assert records[0].config.n_steps == protocol.schedule.n_steps(3)
     assert records[1:] == [None, None]
+
+
+def test_a_sleep_may_change_biases_between_parts(sequence, protocol):
+    """As it may change weights: training goes on from both."""
+    schedule = replace(protocol.schedule, per_task=2)
+    protocol = replace(protocol, schedule=schedule, network={**protocol.network, "bias": True})
+    before, after = [], []
+
+    def shift(state, net, stage, random_state):
+        before.append(net.biases[-1].copy())
+        slept = net.copy()
+        slept.biases = [b + 100 for b in net.biases]
+        after.append(slept.biases[-1])
+        return slept
+
+    [*train_and_sleep(sequence[:1], protocol, 0, sleep=shift)]
+    assert len(before) == 2
+    assert np.allclose(before[1], after[0], atol=50)

@@ -1,6 +1,5 @@
 """Capacity: what is measured before and after each sleep, its table and its picture."""
 
-import numpy as np
 import pandas as pd
 import pytest
 from conftest import tiny_experiment
@@ -11,7 +10,6 @@ from srcnb.experiments.cells import Cell
 from srcnb.experiments.runner import run_experiment
 from srcnb.experiments.studies import capacity
 from srcnb.experiments.studies.recover import run
-from srcnb.plotting import draw_curves
 
 
 def test_what_is_measured(sequence, protocol):
@@ -53,14 +51,3 @@ def test_a_tiny_run(tmp_path, tiny_source):
     figure = experiment.picture(results)
     assert len(figure.axes) == 6
     assert (tmp_path / "capacity.png").is_file()
-
-
-def test_curves():
-    values = pd.DataFrame(
-        {"change": ["a"] * 4 + ["b"] * 2, "seed": [0, 0, 1, 1, 0, 0], "n": [1, 2] * 3}
-    ).assign(y=[1.0, 2, 3, 2, 5, 6])
-    axes = draw_curves(values, "n", "y")
-    lines = {line.get_label(): line.get_ydata() for line in axes.lines}
-    np.testing.assert_allclose(lines["a"], [2, 2])
-    np.testing.assert_allclose(lines["b"], [5, 6])
-    assert len({line.get_marker() for line in axes.lines}) == 2

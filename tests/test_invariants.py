@@ -33,6 +33,7 @@ ORDER = (
     ),
     *("experiments.cross_modal", "experiments.features", "experiments.memory"),
     *("experiments.one_sleep", "experiments.patches"),
+    *("experiments.studies.alpha", "experiments.studies.bias"),
     *("experiments.studies.recover", "experiments.studies.recover_probes"),
     *("experiments.studies.capacity", "experiments.studies", "experiments"),
     *("search_space", "search_trials", "search"),

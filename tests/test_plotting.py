@@ -155,3 +155,18 @@ def test_conditions():
     np.testing.assert_array_equal(axes.lines[7].get_xdata(), [5, 5])
     given = axes.figure.add_subplot()
     assert plotting.draw_conditions(values, given) is given
+
+
+def test_curves_over_a_number():
+    values = pd.DataFrame({0.5: [80.0, 82.0], 1.0: [70.0, np.nan]})
+    axes = plotting.draw_curves({"src": values, "none": values - 10}, x_label="θ", label="(%)")
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("θ", "(%)")
+    assert [t.get_text() for t in axes.get_legend().get_texts()] == ["src", "none"]
+    first, second = axes.containers
+    np.testing.assert_array_equal(first.lines[0].get_xydata(), [[0.5, 81], [1, 70]])
+    np.testing.assert_array_equal(second.lines[0].get_xydata(), [[0.5, 71], [1, 60]])
+    bars = first.lines[2][0].get_segments()
+    np.testing.assert_allclose(bars[0][:, 1], [81 - 12.706, 81 + 12.706], atol=0.01)
+    np.testing.assert_allclose(bars[1][:, 1], [70, 70])
+    given = axes.figure.add_subplot()
+    assert plotting.draw_curves({"src": values}, given) is given

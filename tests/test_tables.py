@@ -38,6 +38,11 @@ def test_at_the_end():
     assert tables.at_the_end(results, ["method"])["accuracy"].tolist() == [1, 11]
 
 
+def test_as_text():
+    assert tables.as_text(pd.Series([80.0, 84.0, np.nan])) == "82.0 ± 2.8"
+    assert tables.as_text(pd.Series([80.04])) == "80.0"
+
+
 def test_paired():
     # t(0.975, df = 1) is 12.706.
     assert tables.paired(pd.Series([1.0, 2.0, np.nan])) == "+1.5 [-4.9, +7.9]"

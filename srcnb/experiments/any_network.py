@@ -21,7 +21,7 @@ from srcnb import presets
 from srcnb.datasets import Dataset
 from srcnb.experiments.cells import Cell, Condition, Experiment, Row
 from srcnb.experiments.class_incremental import load_set
-from srcnb.experiments.tables import paired
+from srcnb.experiments.tables import as_text, paired
 from srcnb.methods.base import train_and_sleep
 from srcnb.methods.lazy import lazy
 from srcnb.mlp import MLP
@@ -78,11 +78,21 @@ def measure(cell: Cell, sequence: list[Task], protocol: Protocol) -> Iterator[Ro
         for checkpoint in checkpoints:
             cell.keep(checkpoint)
         net = checkpoint.model
+    yield from by_head(net, sequence, cell.seed)
+
+
+def by_head(
+    net: MLP, sequence: Sequence[Task], seed: int, keeps: Sequence[float] = KEEPS
+) -> Iterator[Row]:
+    """Rows head, accuracy in percent over all test samples of the tasks, the last just learnt.
+
+    Of the network's own outputs ("own"), and after homeostasis with each share of ``keeps``.
+    """
     X, y = (np.concatenate([getattr(t, name) for t in sequence]) for name in ("X_test", "y_test"))
     classes = np.unique(np.concatenate([t.y for t in sequence]))
     heads = {"own": net} | {
-        f"{keep:g}": homeostasis(net, sequence[-1].X, classes, keep, random_state=cell.seed)
-        for keep in KEEPS
+        f"{keep:g}": homeostasis(net, sequence[-1].X, classes, keep, random_state=seed)
+        for keep in keeps
     }
     for head, read in heads.items():
         yield {"head": head, "accuracy": 100 * float(np.mean(read.predict(X) == y))}
@@ -128,12 +138,12 @@ def table(results: pd.DataFrame) -> pd.DataFrame:
         }
         row = {"network": network, "seeds": len(heads)}
         if "sequential" in heads:
-            row["sequential"] = _text(heads["sequential", "own"])
-        row |= {name: _text(values) for name, values in controls.items()}
+            row["sequential"] = as_text(heads["sequential", "own"])
+        row |= {name: as_text(values) for name, values in controls.items()}
         if "src" in heads:
             slept = heads["src", own]
-            row["src, own outputs"] = _text(heads["src", "own"])
-            row["src"] = _text(slept)
+            row["src, own outputs"] = as_text(heads["src", "own"])
+            row["src"] = as_text(slept)
             for name, values in controls.items():
                 row[f"src over {name}"] = paired(slept - values)
         rows.append(row)
@@ -145,10 +155,6 @@ def _best(heads: Any) -> "pd.Series[Any]":
     shares = heads.drop(columns="own")
     best: pd.Series[Any] = shares[shares.mean().idxmax()]
     return best
-
-
-def _text(values: "pd.Series[Any]") -> str:
-    return f"{values.mean():.1f}" + (f" ± {values.std():.1f}" if values.count() > 1 else "")
 
 
 def any_network(dataset: str) -> Experiment:

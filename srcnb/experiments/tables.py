@@ -37,6 +37,11 @@ def mean_sd(results: pd.DataFrame, rows: list[str], columns: list[str]) -> pd.Da
     return pd.DataFrame(wide.reset_index())
 
 
+def as_text(values: "pd.Series[Any]") -> str:
+    """The mean ± sd of a column, "12.3 ± 0.4"; of one number, that number."""
+    return f"{values.mean():.1f}" + (f" ± {values.std():.1f}" if values.count() > 1 else "")
+
+
 def paired(differences: "pd.Series[Any]") -> str:
     """The mean of paired differences with its 95 % interval: "+1.2 [+0.3, +2.1]".
 

@@ -242,6 +242,8 @@ def _sleep_between(
         if part < parts:
             slept = sleep(net, key[1], SeedSequence([*key, part]))
             net.weights[:] = slept.weights
+            if net.biases is not None and slept.biases is not None:
+                net.biases[:] = slept.biases
 
 
 def all_samples(tasks: Sequence[Task]) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:

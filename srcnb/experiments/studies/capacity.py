@@ -76,7 +76,7 @@ def picture(results: pd.DataFrame) -> Any:
             columns = [c for c in last if str(c).startswith("share_") and str(c).endswith(of)]
             long = last.melt(["change", "seed"], columns, "n", "share")
             long = long.assign(n=long["n"].str.split("_").str[1].astype(int))
-            draw_curves(long.assign(share=100 * long["share"]), "n", "share", axes)
+            draw_curves(_curves(long.assign(share=100 * long["share"]), "n", "share"), axes)
             axes.set_xscale("log")
             axes.set_xticks(COUNTS, [str(n) for n in COUNTS])
             axes.minorticks_off()
@@ -86,7 +86,7 @@ def picture(results: pd.DataFrame) -> Any:
                 title=f"hidden layer {layer}, {of} task{'s' * (of == 'old')}, at the end",
             )
         angles = of_layer.dropna(subset="angle")
-        draw_curves(angles, "stage", "angle", row[2])
+        draw_curves(_curves(angles, "stage", "angle"), row[2])
         row[2].set(
             xlabel="tasks trained so far",
             ylabel="mean principal angle (°)",
@@ -94,6 +94,14 @@ def picture(results: pd.DataFrame) -> Any:
             title=f"hidden layer {layer}, old and current",
         )
     return figure
+
+
+def _curves(values: pd.DataFrame, x: str, y: str) -> dict[str, pd.DataFrame]:
+    """``y`` of each change, a row per seed and a column per ``x``."""
+    return {
+        str(change): part.pivot(index="seed", columns=x, values=y)
+        for change, part in values.groupby("change", sort=False)
+    }
 
 
 def capacity(dataset: str) -> Experiment:
