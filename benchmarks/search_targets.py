@@ -5,7 +5,7 @@
 Optuna (TPE), one process; several with one ``--study`` file share the work. A trial is scored on a
 quarter of the *training* sets of digits and MNIST that is held out, by the accuracy over all
 classes after five tasks, with the share for homeostasis that is best for all networks together.
-The networks differ in depth, width and classes per task, so that what is chosen is for none of
+The networks differ in data set, depth and width, so that what is chosen is for none of
 them in particular. The first trial is the protocol as it is; one that is clearly worse on the first
 networks is given up. The test sets and Fashion-MNIST are never seen. Prints the best trials.
 

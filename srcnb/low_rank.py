@@ -12,7 +12,7 @@ import numpy as np
 
 from srcnb import sgd
 from srcnb.backprop import Gradients
-from srcnb.initial import uniform
+from srcnb.initial import SCALES, uniform
 from srcnb.io import PathLike, generator, is_state_dict, read_network, read_state_dict
 from srcnb.mlp import MLP
 from srcnb.validation import (
@@ -129,6 +129,9 @@ class LowRankMLP(MLP):
         # A_l starts as the weights of a layer from n_{l-1} to rank units.
         chain = [n for size in sizes for n in (size, rank)][:-1]
         super().__init__(chain, **options)
+        if options.get("init") in SCALES:  # the last of the chain is not A_L
+            hidden, output = SCALES[options["init"]]
+            self.weights[-2] *= self.dtype.type(output / hidden)
         bound = 1 / np.sqrt(rank)
         self.weights = [
             LowRankMatrix(A, uniform(self._rng, bound, (n, rank), A.dtype))

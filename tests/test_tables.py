@@ -47,3 +47,4 @@ def test_paired():
     # t(0.975, df = 1) is 12.706.
     assert tables.paired(pd.Series([1.0, 2.0, np.nan])) == "+1.5 [-4.9, +7.9]"
     assert tables.paired(pd.Series([-1.0, np.nan])) == "-1.0"
+    assert tables.paired(pd.Series([np.nan])) == "–"

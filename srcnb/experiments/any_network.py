@@ -188,6 +188,10 @@ def _experiment(
 EXPERIMENTS = (
     any_network("digits"),
     _experiment(
-        "wide-network", "the same with 4000 hidden units, on MNIST", "mnist", [WIDE], seeds=5
+        "wide-network",
+        "any-network with 4000 hidden units in each layer, on MNIST",
+        "mnist",
+        [WIDE],
+        seeds=5,
     ),
 )

@@ -5,7 +5,7 @@ table from these files when all is done.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -182,8 +182,8 @@ def run_experiment(
         results = run_cells(experiment, source, out=out, **options)
     except (KeyboardInterrupt, CellsFailed):
         results = finished_results(experiment, out)
-        if len(results):
-            export(experiment, results, out)
+        if len(results):  # a picture of a part might fail, and hide why
+            export(replace(experiment, picture=None), results, out)
         raise
     export(experiment, results, out)
     return results

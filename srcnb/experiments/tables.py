@@ -45,9 +45,11 @@ def as_text(values: "pd.Series[Any]") -> str:
 def paired(differences: "pd.Series[Any]") -> str:
     """The mean of paired differences with its 95 % interval: "+1.2 [+0.3, +2.1]".
 
-    A seed that lacks one of the two is left out; of fewer than two there is no interval.
+    A seed that lacks one of the two is left out; of one there is no interval, of none a dash.
     """
     differences = differences.dropna()
+    if differences.empty:
+        return "–"
     mean = f"{differences.mean():+.1f}"
     if len(differences) < 2:
         return mean

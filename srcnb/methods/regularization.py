@@ -25,8 +25,8 @@ from srcnb.validation import Array, ArrayLike, check_bool, check_int, check_real
 FISHER_SAMPLES = 1000
 # Without and with sleep: the best of the powers of ten from 0.1 to 10⁶ by accuracy over all classes
 # on a validation split of digits' training set (own protocol, ten seeds); of those that are equal
-# within the spread over seeds, the smallest. Without sleep none beats sequential training; with it,
-# both beat src alone.
+# within the spread over seeds, the smallest. Without sleep none beats sequential training; with
+# that protocol's sleep, both beat src alone.
 EWC_STRENGTHS = {False: 0.1, True: 1000.0}
 SI_STRENGTHS = {False: 0.1, True: 100.0}
 

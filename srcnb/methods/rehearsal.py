@@ -68,7 +68,8 @@ def rehearsal(
 
     Each task's samples (capped) are joined for its training by ``share``, in [0, 1], of all earlier
     tasks' training samples (not capped), drawn anew without replacement: see :func:`n_rehearsed`.
-    With ``share=0`` this is "sequential" or "src", to the last bit. Raises TypeError or ValueError
+    With ``share=0`` it trains and sleeps as "sequential" or "src", to the last bit; the outputs are
+    not brought to one scale. Raises TypeError or ValueError
     for a ``share`` that is no number in [0, 1]. Source: the paper's rehearsal script.
     """
     share = check_real("share", share, 0, 1)

@@ -35,7 +35,7 @@ MOST = 0.5
 
 
 class RateWarning(UserWarning):
-    """A layer cannot fire as often as it should, whatever its threshold."""
+    """Inputs or a layer cannot fire as often as they should."""
 
 
 @dataclass(frozen=True)
@@ -223,7 +223,7 @@ def _max_rate(x: Array, target: float, dt: float) -> float:
     active = x[:, x.any(axis=0)].astype(np.float64)
     if not active.size:
         raise ValueError("sleep_input must be above 0 somewhere, got 0 in all steps")
-    low, high = 0.0, 1 / active[active > 0].min()
+    low, high = 0.0, 1 / max(active[active > 0].min(), 1e-300)
     for _ in range(HALVINGS):
         middle = (low + high) / 2
         enough = np.minimum(middle * active, 1).mean() >= target
