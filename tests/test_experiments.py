@@ -5,6 +5,7 @@ from conftest import tiny_experiment
 
 from srcnb.experiments import EXPERIMENTS
 from srcnb.experiments.runner import run_experiment
+from srcnb.experiments.studies import STUDIES
 
 
 def test_names():
@@ -12,12 +13,13 @@ def test_names():
     assert set(EXPERIMENTS) == {
         *("mnist", "fashion-mnist", "mnist-replica", "cross-modal", "patches", "rehearsal"),
         *("icarl", "little-training", "single-sleep", "during-sleep", "cifar10", "cub200"),
-        "any-network",
+        *("any-network", "merging-or-sleep", "step-back", "ingredients", "order-and-time"),
     }
     for name, experiment in EXPERIMENTS.items():
         assert experiment.name == name and experiment.summary
         assert len({tuple(c) for c in experiment.conditions}) == 1
-        assert experiment.seeds == {"mnist-replica": 3, "any-network": 10}.get(name, 5)
+        ten = name == "any-network" or experiment in STUDIES
+        assert experiment.seeds == (10 if ten else {"mnist-replica": 3}.get(name, 5))
 
 
 @pytest.mark.filterwarnings("ignore::srcnb.SilentLayerWarning")

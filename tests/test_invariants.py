@@ -31,7 +31,10 @@ ORDER = (
         "experiments.comparison",
     ),
     *("experiments.cross_modal", "experiments.features", "experiments.memory"),
-    *("experiments.one_sleep", "experiments.patches", "experiments.studies", "experiments"),
+    *("experiments.one_sleep", "experiments.patches"),
+    *("experiments.studies.reading", "experiments.studies.merging_or_sleep"),
+    *("experiments.studies.step_back", "experiments.studies.ingredients"),
+    *("experiments.studies.order_and_time", "experiments.studies", "experiments"),
     *("search_space", "search_trials", "search"),
     *("streams", "cli_options", "cli_tune", "parser", "cli", "__main__"),
 )

@@ -155,3 +155,15 @@ def test_conditions():
     np.testing.assert_array_equal(axes.lines[7].get_xdata(), [5, 5])
     given = axes.figure.add_subplot()
     assert plotting.draw_conditions(values, given) is given
+
+
+def test_a_matrix_of_numbers():
+    values = pd.DataFrame([[1.0, np.nan], [89.6, 50.0]], index=["a", "b"], columns=["c", "d"])
+    axes = plotting.draw_matrix(values, label="accuracy (%)")
+    drawn = {(t.get_text(), *t.get_position(), t.get_color()) for t in axes.texts}
+    assert drawn == {("1", 0, 0, "white"), ("90", 0, 1, "black"), ("50", 1, 1, "black")}
+    assert [t.get_text() for t in axes.get_yticklabels()] == ["a", "b"]
+    assert [t.get_text() for t in axes.get_xticklabels()] == ["c", "d"]
+    assert axes.figure.axes[1].get_ylabel() == "accuracy (%)"
+    given = axes.figure.add_subplot()
+    assert plotting.draw_matrix(values, given) is given

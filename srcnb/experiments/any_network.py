@@ -75,11 +75,21 @@ def measure(cell: Cell, sequence: list[Task], protocol: Protocol) -> Iterator[Ro
         for checkpoint in checkpoints:
             cell.keep(checkpoint)
         net = checkpoint.model
-    X, y = (np.concatenate([getattr(t, name) for t in sequence]) for name in ("X_test", "y_test"))
-    classes = np.unique(np.concatenate([t.y for t in sequence]))
+    yield from read_outs(net, sequence[-1], sequence, cell.seed)
+
+
+def read_outs(
+    net: MLP, current: Task, tested: Sequence[Task], seed: int, keeps: Sequence[float] = KEEPS
+) -> Iterator[Row]:
+    """Rows head, accuracy (%) over all classes and test samples of ``tested``.
+
+    The head "own" is the network's outputs as they are; the others are the shares of features of
+    the ``current`` task's samples that are kept (``keeps``), with homeostasis.
+    """
+    X, y = (np.concatenate([getattr(t, name) for t in tested]) for name in ("X_test", "y_test"))
+    classes = np.unique(np.concatenate([t.y for t in tested]))
     heads = {"own": net} | {
-        f"{keep:g}": homeostasis(net, sequence[-1].X, classes, keep, random_state=cell.seed)
-        for keep in KEEPS
+        f"{keep:g}": homeostasis(net, current.X, classes, keep, random_state=seed) for keep in keeps
     }
     for head, read in heads.items():
         yield {"head": head, "accuracy": 100 * float(np.mean(read.predict(X) == y))}
@@ -119,32 +129,33 @@ def table(results: pd.DataFrame) -> pd.DataFrame:
     for network, of_network in results.groupby("network", sort=False):
         heads = of_network.pivot(index="seed", columns=["method", "head"], values="accuracy")
         controls = {
-            name: _best(heads[method])
+            name: best_share(heads[method])
             for method, name in (("sequential", "homeostasis"), ("lazy", "lazy"))
             if method in heads
         }
         row = {"network": network, "seeds": len(heads)}
         if "sequential" in heads:
-            row["sequential"] = _text(heads["sequential", "own"])
-        row |= {name: _text(values) for name, values in controls.items()}
+            row["sequential"] = text(heads["sequential", "own"])
+        row |= {name: text(values) for name, values in controls.items()}
         if "src" in heads:
             slept = heads["src", own]
-            row["src, own outputs"] = _text(heads["src", "own"])
-            row["src"] = _text(slept)
+            row["src, own outputs"] = text(heads["src", "own"])
+            row["src"] = text(slept)
             for name, values in controls.items():
                 row[f"src over {name}"] = paired(slept - values)
         rows.append(row)
     return pd.DataFrame(rows).fillna("–").astype(str)
 
 
-def _best(heads: Any) -> "pd.Series[Any]":
+def best_share(heads: Any) -> "pd.Series[Any]":
     """The share of features kept that is best on average, for all seeds."""
     shares = heads.drop(columns="own")
     best: pd.Series[Any] = shares[shares.mean().idxmax()]
     return best
 
 
-def _text(values: "pd.Series[Any]") -> str:
+def text(values: "pd.Series[Any]") -> str:
+    """Mean ± sd over the seeds (n - 1)."""
     return f"{values.mean():.1f}" + (f" ± {values.std():.1f}" if values.count() > 1 else "")
 
 

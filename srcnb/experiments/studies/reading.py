@@ -1,0 +1,51 @@
+"""What studies of the calibrated protocol share: the network of a data set, and their figures."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pandas as pd
+
+from srcnb.experiments import any_network
+from srcnb.experiments.any_network import best_share, text
+from srcnb.experiments.cells import Condition
+from srcnb.experiments.tables import paired
+from srcnb.presets import calibrated
+from srcnb.protocol import Protocol
+
+# Data set → its network, one of those of the experiment any-network.
+NETWORK = {"digits": "400-400", "mnist": "1200-1200", "fashion-mnist": "1200-1200"}
+
+
+def protocol_on(dataset: str, condition: Condition) -> Protocol:
+    """The calibrated protocol with the network of a data set, without homeostasis."""
+    return any_network.protocol_of({"network": NETWORK[dataset]})
+
+
+def read(
+    results: pd.DataFrame, keys: list[str], sleeps: Callable[..., bool]
+) -> dict[tuple[Any, ...], pd.DataFrame]:
+    """{values of ``keys``: accuracy (%), a row per seed, columns "own" and "homeostasis"}.
+
+    Homeostasis keeps the protocol's share of features where ``sleeps(*values)``, and else the share
+    that is best on average: a control gets the best there is.
+    """
+    share = f"{calibrated().homeostasis:g}"
+    found = {}
+    for values, group in results.groupby(keys, sort=False):
+        heads = group.pivot(index="seed", columns="head", values="accuracy")
+        read = heads[share] if sleeps(*values) else best_share(heads)
+        found[tuple(values)] = pd.DataFrame({"own": heads["own"], "homeostasis": read})
+    return found
+
+
+def table_row(
+    values: pd.DataFrame, others: Mapping[str, pd.DataFrame | None], head: str = "homeostasis"
+) -> dict[str, str]:
+    """Both columns of ``values`` as mean ± sd, and paired differences of one to ``others``."""
+    row = {"own outputs": text(values["own"]), "homeostasis": text(values["homeostasis"])}
+    for name, other in others.items():
+        if other is None or other is values:
+            row[f"over {name}"] = "–"
+        else:
+            row[f"over {name}"] = paired(values[head] - other[head])
+    return row
