@@ -8,6 +8,7 @@ import pytest
 from conftest import changes, tiny
 
 from srcnb import presets
+from srcnb.experiments.any_network import KEEPS
 from srcnb.experiments.cells import Cell
 from srcnb.experiments.studies.order_and_time import (
     AGAIN,
@@ -77,7 +78,7 @@ def test_sleeps_are_when_they_should_be(toy_data, name, n_sleeps, method, monkey
     protocol = replace(tiny(protocol_of("digits", condition)), cap=40)
     cell = Cell(condition, 3)
     rows = [*measure(cell, tasks_of(cell, [toy_data], protocol), protocol)]
-    assert len(rows) == 5
+    assert len(rows) == 1 + len(KEEPS)
     n_tasks = n_sleeps // 3
     sleeps = {"src": [k for k in range(1, n_tasks + 1) for _ in range(3)], AT_END[0]: [n_tasks]}
     assert when == sleeps.get(method, [])

@@ -8,7 +8,7 @@ import pytest
 from conftest import changes, tiny
 
 from srcnb import presets
-from srcnb.experiments.any_network import read_outs
+from srcnb.experiments.any_network import KEEPS, read_outs
 from srcnb.experiments.cells import Cell
 from srcnb.experiments.studies.step_back import EXPERIMENT, LAYERS, measure, protocol_of
 from srcnb.methods import src as module
@@ -47,7 +47,7 @@ def test_the_layers_that_step_back(which, sequence, monkeypatch):
     step = module._step_back
     monkeypatch.setattr(module, "_step_back", lambda s, by: shares.append(by) or step(s, by))
     cell = Cell({"layers": which, "share": 0.5}, 3)
-    assert len([*measure(cell, sequence, protocol)]) == 5
+    assert len([*measure(cell, sequence, protocol)]) == 1 + len(KEEPS)
     expected = {"both": [0.5] * 3, "first": [0.5, 0, 0], "second": [0, 0.5, 0]}
     assert shares == ([expected[which]] if which in expected else [])
 

@@ -20,7 +20,7 @@ from srcnb.protocol import Protocol
 from srcnb.tasks import Task, class_incremental, permuted_pixels
 from srcnb.validation import check_choice
 
-ORDERS = 5
+ORDERS, ALL_ORDERS = 5, "all random orders"
 AGAIN, SINGLE, PERMUTED = "the first task again at the end", "one class a task", "20 permutations"
 SEQUENCES = (
     "in order",
@@ -29,7 +29,8 @@ SEQUENCES = (
     SINGLE,
     PERMUTED,
 )
-N_PERMUTATIONS, N_SAMPLES = 20, 1000
+# Samples a task, for training and for testing at most: there are 20 copies of them.
+N_PERMUTATIONS, N_SAMPLES, N_TEST = 20, 1000, 2000
 METHODS = ("sequential", "lazy", "src")
 # One sleep after all tasks, as long as one of src, or as long as all of them together with as large
 # a budget: the same number of steps.
@@ -64,8 +65,15 @@ def tasks_of(cell: Cell, data: Sequence[Dataset], protocol: Protocol) -> list[Ta
     """The tasks of a sequence. Orders are the same for all seeds, permutations the seed's own."""
     name = cell.condition["sequence"]
     if name == PERMUTED:
+        few = replace(
+            data[0],
+            X=data[0].X[: protocol.cap],
+            y=data[0].y[: protocol.cap],
+            X_test=data[0].X_test[:N_TEST],
+            y_test=data[0].y_test[:N_TEST],
+        )
         rng = np.random.default_rng([cell.seed, 3])
-        return permuted_pixels(data[0], N_PERMUTATIONS, protocol.cap, rng)
+        return permuted_pixels(few, N_PERMUTATIONS, random_state=rng)
     order = range(data[0].n_classes)
     if name.startswith("random order"):
         order = np.random.default_rng(int(name.split()[-1])).permutation(len(order)).tolist()
@@ -100,38 +108,38 @@ def figures(results: pd.DataFrame) -> dict[tuple[Any, ...], pd.DataFrame]:
         orders = [v for (name, m), v in found.items() if "random" in name and m == method]
         if orders:
             mean = pd.concat(orders).groupby(level="seed").mean()
-            found["all random orders", method] = mean
+            found[ALL_ORDERS, method] = mean
     return found
 
 
 def table(results: pd.DataFrame) -> pd.DataFrame:
-    """A row per sequence and method; differences, paired by seed, after homeostasis.
-
-    For permuted pixels they are those of the own outputs.
-    """
+    """A row per sequence and method; differences are paired by seed, see :func:`head_of`."""
     found = figures(results)
     rows = []
     for (name, method), values in found.items():
-        others = {
-            "sequential": found.get((name, "sequential")),
-            "lazy": found.get((name, "lazy")),
-            "src": found.get((name, "src")),
-        }
-        # With all classes in each task there is nothing for homeostasis to bring to one scale.
-        head = "own" if name == PERMUTED else "homeostasis"
-        rows.append({"tasks": name, "method": method, **table_row(values, others, head)})
+        others = {other: found.get((name, other)) for other in METHODS}
+        row = table_row(values, others, head_of(name))
+        rows.append({"tasks": name, "method": method, **row})
     return pd.DataFrame(rows)
 
 
+def head_of(sequence: str) -> str:
+    """Which way to read the outputs is compared: "homeostasis", but "own" for permuted pixels.
+
+    With all classes in each task there is nothing that homeostasis has to bring to one scale.
+    """
+    return "own" if sequence == PERMUTED else "homeostasis"
+
+
 def picture(results: pd.DataFrame) -> Any:
-    """The orders at the left, and when and how often at the right; all with homeostasis."""
+    """The orders at the left; when and how often at the right."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     found = {
-        key: v["homeostasis"]
-        for key, v in figures(results).items()
-        if key[0] != "all random orders"
+        key: values[head_of(key[0])]
+        for key, values in figures(results).items()
+        if key[0] != ALL_ORDERS
     }
     left = {k: v for k, v in found.items() if k[1] in METHODS and "order" in k[0]}
     right = {k: v for k, v in found.items() if "random" not in k[0]}
@@ -139,7 +147,7 @@ def picture(results: pd.DataFrame) -> Any:
     FigureCanvasAgg(figure)
     for axes, part in zip(figure.subplots(1, 2), (left, right), strict=True):
         values = pd.DataFrame({": ".join(key): v for key, v in part.items()})
-        draw_conditions(values, axes, "accuracy over all tasks, with homeostasis (%)")
+        draw_conditions(values, axes, "accuracy over all tasks (%)")
     return figure
 
 

@@ -29,8 +29,11 @@ def conditions_on(dataset: str) -> list[Condition]:
     layers = LAYERS if dataset == "digits" else ("both", "weaker sleep")
     return [
         {"layers": "both", "share": 0.0},
-        *({"layers": which, "share": share} for which in layers for share in SHARES),
-        *({"layers": which, "share": 1.0} for which in layers if which != "weaker sleep"),
+        *(
+            {"layers": which, "share": share}
+            for which in layers
+            for share in (*SHARES, *(() if which == "weaker sleep" else (1.0,)))
+        ),
     ]
 
 
