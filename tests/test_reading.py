@@ -41,7 +41,10 @@ def test_a_row_of_a_table():
         "over control": "+11.0 [-1.7, +23.7]",
         "over none": "–",
     }
-    assert table_row(src, others, "own")["over control"].startswith("+42.0 ")
+    assert table_row(src, others, ["own"])["over control"].startswith("+42.0 ")
+    both = table_row(src, others, ("own", "homeostasis"))
+    assert both["own outputs over control"].startswith("+42.0 ")
+    assert both["homeostasis over control"] == "+11.0 [-1.7, +23.7]"
 
 
 @pytest.mark.parametrize(("dataset", "width"), [("digits", 400), ("mnist", 1200)])

@@ -73,11 +73,15 @@ def figures(results: pd.DataFrame) -> dict[str, pd.DataFrame]:
 
 
 def table(results: pd.DataFrame) -> pd.DataFrame:
-    """A row per method; differences after homeostasis, paired by seed, with a 95 % interval."""
+    """A row per method; differences are paired by seed, with a 95 % interval."""
     found = figures(results)
     others = {name: found.get(name) for name in ("src", "merging")}
     return pd.DataFrame(
-        {"method": method, "keeps of earlier tasks": KEEPS[method], **table_row(values, others)}
+        {
+            "method": method,
+            "keeps of earlier tasks": KEEPS[method],
+            **table_row(values, others, ("homeostasis", "own")),
+        }
         for method, values in found.items()
     )
 

@@ -118,7 +118,7 @@ def table(results: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for (name, method), values in found.items():
         others = {other: found.get((name, other)) for other in METHODS}
-        row = table_row(values, others, head_of(name))
+        row = table_row(values, others, [head_of(name)])
         rows.append({"tasks": name, "method": method, **row})
     return pd.DataFrame(rows)
 

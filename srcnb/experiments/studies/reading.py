@@ -1,6 +1,6 @@
 """What studies of the calibrated protocol share: the network of a data set, and their figures."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -14,6 +14,8 @@ from srcnb.protocol import Protocol
 
 # Data set → its network, one of those of the experiment any-network.
 NETWORK = {"digits": "400-400", "mnist": "1200-1200", "fashion-mnist": "1200-1200"}
+
+NAMES = {"own": "own outputs", "homeostasis": "homeostasis"}
 
 
 def protocol_on(dataset: str, condition: Condition) -> Protocol:
@@ -39,13 +41,17 @@ def read(
 
 
 def table_row(
-    values: pd.DataFrame, others: Mapping[str, pd.DataFrame | None], head: str = "homeostasis"
+    values: pd.DataFrame,
+    others: Mapping[str, pd.DataFrame | None],
+    heads: Sequence[str] = ("homeostasis",),
 ) -> dict[str, str]:
-    """Both columns of ``values`` as mean ± sd, and paired differences of one to ``others``."""
-    row = {"own outputs": text(values["own"]), "homeostasis": text(values["homeostasis"])}
-    for name, other in others.items():
-        if other is None or other is values:
-            row[f"over {name}"] = "–"
-        else:
-            row[f"over {name}"] = paired(values[head] - other[head])
+    """Both columns of ``values``, mean ± sd, and paired differences of ``heads`` to ``others``."""
+    row = {NAMES[head]: text(values[head]) for head in NAMES}
+    for head in heads:
+        for name, other in others.items():
+            column = f"over {name}" if len(heads) == 1 else f"{NAMES[head]} over {name}"
+            if other is None or other is values:
+                row[column] = "–"
+            else:
+                row[column] = paired(values[head] - other[head])
     return row

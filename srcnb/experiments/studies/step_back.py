@@ -65,13 +65,14 @@ def table(results: pd.DataFrame) -> pd.DataFrame:
     """A row per layers and share; differences, paired by seed, to the sleep as it is."""
     found = figures(results)
     whole = found.get(("both", 0.0))
-    rows = []
-    for (which, share), values in found.items():
-        row = {"layers": which, "λ": f"{share:g}"}
-        of_own = table_row(values, {"sleep": whole}, "own").pop("over sleep")
-        row |= table_row(values, {"sleep": whole})
-        rows.append({**row, "own outputs over sleep": of_own})
-    return pd.DataFrame(rows).rename(columns={"over sleep": "homeostasis over sleep"})
+    return pd.DataFrame(
+        {
+            "layers": which,
+            "λ": f"{share:g}",
+            **table_row(values, {"sleep": whole}, ("homeostasis", "own")),
+        }
+        for (which, share), values in found.items()
+    )
 
 
 def picture(results: pd.DataFrame) -> Any:
