@@ -186,7 +186,12 @@ def draw_conditions(
     return axes
 
 
-def draw_matrix(values: "pd.DataFrame", axes: "Axes | None" = None, label: str = "") -> "Axes":
+def draw_matrix(
+    values: "pd.DataFrame",
+    axes: "Axes | None" = None,
+    label: str = "",
+    limits: "tuple[float, float] | None" = None,
+) -> "Axes":
     """A matrix of numbers as colours, lighter for larger, with the numbers in it; NaN is left out.
 
     Parameters
@@ -196,6 +201,8 @@ def draw_matrix(values: "pd.DataFrame", axes: "Axes | None" = None, label: str =
         None: of a new figure of its own.
     label : str
         Of the colours, with their unit.
+    limits : (low, high) or None
+        The numbers of the darkest and the lightest colour; None: the least and the largest.
 
     Returns
     -------
@@ -213,8 +220,8 @@ def draw_matrix(values: "pd.DataFrame", axes: "Axes | None" = None, label: str =
         FigureCanvasAgg(figure)
         axes = figure.subplots()
     numbers = values.to_numpy(dtype=float)
-    image = axes.imshow(numbers, cmap="cividis", aspect="auto")
-    low, high = image.get_clim()
+    low, high = limits or (np.nanmin(numbers), np.nanmax(numbers))
+    image = axes.imshow(numbers, cmap="cividis", aspect="auto", vmin=low, vmax=high)
     for (i, j), number in np.ndenumerate(numbers):
         if not np.isnan(number):
             color = "black" if 2 * number > low + high else "white"

@@ -166,4 +166,6 @@ def test_a_matrix_of_numbers():
     assert [t.get_text() for t in axes.get_xticklabels()] == ["c", "d"]
     assert axes.figure.axes[1].get_ylabel() == "accuracy (%)"
     given = axes.figure.add_subplot()
-    assert plotting.draw_matrix(values, given) is given
+    assert plotting.draw_matrix(values, given, limits=(0, 200)) is given
+    assert given.images[0].get_clim() == (0, 200)
+    assert {t.get_color() for t in given.texts} == {"white"}

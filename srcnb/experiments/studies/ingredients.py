@@ -167,10 +167,11 @@ def picture(results: pd.DataFrame) -> Any:
         other = {"paper": "replica", "replica": "paper"}[base]
         nothing = results.query(f"`from` == '{base}' and exchanged == '{NOTHING}'")
         as_it_is = nothing.loc[nothing["head"] == "own", "accuracy"].mean()
-        draw_matrix(exchanged_by_two(results, base), axes, "accuracy over all classes (%)")
+        matrix = exchanged_by_two(results, base)
+        draw_matrix(matrix, axes, "accuracy over all classes (%)", limits=(0, 100))
         axes.set_title(
-            f"the {base}'s protocol ({as_it_is:.0f} %) with these of the {other}'s:\n"
-            "one (diagonal) or two"
+            f"the {base}'s protocol ({as_it_is:.0f} %)\n"
+            f"with one (diagonal) or two ingredients of the {other}'s"
         )
     return figure
 
