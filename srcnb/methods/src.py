@@ -81,7 +81,10 @@ def _each(step_back: float | Sequence[float], n_layers: int) -> list[float]:
     if isinstance(step_back, str) or not isinstance(step_back, Sequence):
         return [step_back] * n_layers
     if len(step_back) != n_layers:
-        raise ValueError(f"step_back must have {n_layers} numbers, got {step_back!r:.80}")
+        raise ValueError(
+            f"step_back must be a number, or {n_layers} of them, one per layer; got"
+            f" {len(step_back)}"
+        )
     return list(step_back)
 
 
