@@ -61,7 +61,7 @@ class MLP:
     dtype : "float32" | "float64"
     init : "fan_in" | "large_hidden" | float >= 0
         "fan_in" (the replica): weights and biases uniform in ±1/sqrt(n_{l-1}). "large_hidden":
-        twice that, in the output layer 0.2 times. A number (paper: 0.01): weights in ± it, biases 0.
+        twice that, in the output layer 0.2 times. A number (paper: 0.01): weights in ± it, b = 0.
     inverted_dropout : bool
         True (the replica): kept units are scaled by 1/(1 - dropout) in training. False (the paper):
         they are not, and hidden activations are scaled by (1 - dropout) at test time instead.

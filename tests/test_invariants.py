@@ -35,7 +35,10 @@ ORDER = (
     *("experiments.one_sleep", "experiments.patches"),
     *("experiments.studies.alpha", "experiments.studies.bias"),
     *("experiments.studies.recover", "experiments.studies.recover_probes"),
-    *("experiments.studies.capacity", "experiments.studies", "experiments"),
+    "experiments.studies.capacity",
+    *("experiments.studies.reading", "experiments.studies.merging_or_sleep"),
+    *("experiments.studies.step_back", "experiments.studies.ingredients"),
+    *("experiments.studies.order_and_time", "experiments.studies", "experiments"),
     *("search_space", "search_trials", "search"),
     *("streams", "cli_options", "cli_tune", "parser", "cli", "__main__"),
 )

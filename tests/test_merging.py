@@ -12,6 +12,7 @@ from srcnb.methods import METHODS
 from srcnb.methods.baselines import sequential
 from srcnb.methods.merging import low_rank_concat, low_rank_parallel, merging
 from srcnb.presets import own
+from srcnb.protocol import SleepState
 
 
 @pytest.fixture
@@ -147,3 +148,28 @@ def test_reproducible_per_seed(sequence, protocol, name, output):
     a, b, c = last(4), last(4), last(5)
     np.testing.assert_array_equal(np.concatenate(a, axis=None), np.concatenate(b, axis=None))
     assert not np.array_equal(a[0], c[0])
+
+
+def test_each_network_sleeps_before_the_mean(sequence, protocol, monkeypatch):
+    """A sleep after each training, the same networks without it, and the mean of what they gave."""
+    made = []
+    sleep = SleepState.sleep
+
+    def recording(state, net, stage, random_state, **options):
+        result = sleep(state, net, stage, random_state, **options)
+        made.append((net.copy(), result.net, state.sleep_input, random_state))
+        return result
+
+    monkeypatch.setattr(SleepState, "sleep", recording)
+    *_, last = merging(sequence, protocol, 0, sleeps=True)
+    awake = [net for net, *_ in made]
+    assert len(made) == len(sequence)
+    assert len({random_state.generate_state(1)[0] for *_, random_state in made}) == len(sequence)
+    for task, (_, _, sleep_input, _) in zip(sequence, made, strict=True):
+        assert np.isin(sleep_input._X, task.X).all()
+    for k, w in enumerate(last.model.weights):
+        np.testing.assert_allclose(w, np.mean([net.weights[k] for _, net, *_ in made], 0), 1e-5)
+    *_, without = merging(sequence, protocol, 0)
+    assert len(made) == len(sequence)
+    for k, w in enumerate(without.model.weights):
+        np.testing.assert_allclose(w, np.mean([net.weights[k] for net in awake], 0), 1e-5, 1e-7)

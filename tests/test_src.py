@@ -23,6 +23,11 @@ def test_step_back(sequence, protocol):
     ):
         assert (awake != slept).any() and back.dtype == awake.dtype
         np.testing.assert_allclose(back, 0.75 * slept + 0.25 * awake, rtol=1e-6)
+    second = weights_after(src(sequence, protocol, 0, step_back=[0, 0.5, 0]))[1, "sleep"]
+    for awake, slept, back, share in zip(
+        plain[1, "train"], plain[1, "sleep"], second, (0, 0.5, 0), strict=True
+    ):
+        np.testing.assert_allclose(back, (1 - share) * slept + share * awake, rtol=1e-6)
     whole = weights_after(src(sequence, protocol, 0, step_back=1))
     for awake, back in zip(whole[3, "train"], whole[3, "sleep"], strict=True):
         np.testing.assert_array_equal(awake, back)
@@ -224,6 +229,8 @@ def test_save_best_does_not_touch_the_test_set(sequence, protocol):
     ("options", "message"),
     [
         (dict(step_back=1.5), r"step_back must be .* got 1.5"),
+        (dict(step_back=[0, 1.5, 0]), r"step_back must be .* got 1.5"),
+        (dict(step_back=[0, 1]), "step_back must be a number, or 3 of them, one per layer; got 2"),
         (dict(save_best=1.0), r"save_best must be .* got 1.0"),
         (dict(save_best=0.001), "save_best must hold out some of the 20 samples"),
     ],

@@ -1,8 +1,8 @@
 """Experiments: what both sources published, and what is asked of them, each with one command.
 
 An Experiment (cells.py) is a list of conditions and a function that measures one of them with one
-seed; ``srcnb experiment NAME`` runs each condition with each seed and writes NAME.csv and NAME.md, and
-for some NAME.png. ``sleep_again`` repeats a sleep of a run that saved its networks.
+seed; ``srcnb experiment NAME`` runs each condition with each seed and writes NAME.csv and NAME.md,
+and for some NAME.png. ``sleep_again`` repeats a sleep of a run that saved its networks.
 """
 
 from srcnb.experiments import (

@@ -78,21 +78,21 @@ def measure(cell: Cell, sequence: list[Task], protocol: Protocol) -> Iterator[Ro
         for checkpoint in checkpoints:
             cell.keep(checkpoint)
         net = checkpoint.model
-    yield from by_head(net, sequence, cell.seed)
+    yield from read_outs(net, sequence[-1], sequence, cell.seed)
 
 
-def by_head(
-    net: MLP, sequence: Sequence[Task], seed: int, keeps: Sequence[float] = KEEPS
+def read_outs(
+    net: MLP, current: Task, tested: Sequence[Task], seed: int, keeps: Sequence[float] = KEEPS
 ) -> Iterator[Row]:
-    """Rows head, accuracy in percent over all test samples of the tasks, the last just learnt.
+    """Rows head, accuracy (%) over all classes and test samples of ``tested``.
 
-    Of the network's own outputs ("own"), and after homeostasis with each share of ``keeps``.
+    The head "own" is the network's outputs as they are; the others are the shares of features of
+    the ``current`` task's samples that are kept (``keeps``), with homeostasis.
     """
-    X, y = (np.concatenate([getattr(t, name) for t in sequence]) for name in ("X_test", "y_test"))
-    classes = np.unique(np.concatenate([t.y for t in sequence]))
+    X, y = (np.concatenate([getattr(t, name) for t in tested]) for name in ("X_test", "y_test"))
+    classes = np.unique(np.concatenate([t.y for t in tested]))
     heads = {"own": net} | {
-        f"{keep:g}": homeostasis(net, sequence[-1].X, classes, keep, random_state=seed)
-        for keep in keeps
+        f"{keep:g}": homeostasis(net, current.X, classes, keep, random_state=seed) for keep in keeps
     }
     for head, read in heads.items():
         yield {"head": head, "accuracy": 100 * float(np.mean(read.predict(X) == y))}
@@ -132,7 +132,7 @@ def table(results: pd.DataFrame) -> pd.DataFrame:
     for network, of_network in results.groupby("network", sort=False):
         heads = of_network.pivot(index="seed", columns=["method", "head"], values="accuracy")
         controls = {
-            name: _best(heads[method])
+            name: best_share(heads[method])
             for method, name in (("sequential", "homeostasis"), ("lazy", "lazy"))
             if method in heads
         }
@@ -150,7 +150,7 @@ def table(results: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows).fillna("–").astype(str)
 
 
-def _best(heads: Any) -> "pd.Series[Any]":
+def best_share(heads: Any) -> "pd.Series[Any]":
     """The share of features kept that is best on average, for all seeds."""
     shares = heads.drop(columns="own")
     best: pd.Series[Any] = shares[shares.mean().idxmax()]

@@ -10,18 +10,25 @@ from typing import Any
 
 from numpy.random import SeedSequence, default_rng
 
-from srcnb.methods.base import Checkpoint
+from srcnb.methods.base import Checkpoint, train_and_sleep
 from srcnb.methods.baselines import parallel
 from srcnb.mlp import MLP
 from srcnb.protocol import Protocol
 from srcnb.tasks import Task
+from srcnb.validation import check_bool
 
 RANK = 10  # the replica's
 
 
-def merging(tasks: Sequence[Task], protocol: Protocol, seed: int) -> Iterator[Checkpoint]:
-    """Yield the mean of the networks of the tasks so far, all from the same start."""
-    return _merged(_same_start(tasks, protocol, seed), tasks, protocol, mean=True)
+def merging(
+    tasks: Sequence[Task], protocol: Protocol, seed: int, sleeps: bool = False
+) -> Iterator[Checkpoint]:
+    """Yield the mean of the networks of the tasks so far, all from the same start.
+
+    With ``sleeps`` each task's network sleeps as scheduled, before the mean is taken.
+    """
+    check_bool("sleeps", sleeps)
+    return _merged(_taught(_same_start(tasks, protocol, seed), tasks, protocol, seed, sleeps), True)
 
 
 def low_rank_merging(tasks: Sequence[Task], protocol: Protocol, seed: int) -> Iterator[Checkpoint]:
@@ -39,7 +46,7 @@ def low_rank_concat(tasks: Sequence[Task], protocol: Protocol, seed: int) -> Ite
     # Drawn when their turn comes from one generator: the first as "low-rank-merging" starts.
     rng = default_rng(seed)
     starts = (protocol.new_network(tasks, rng) for _ in tasks)
-    return _merged(starts, tasks, protocol, mean=False)
+    return _merged(_taught(starts, tasks, protocol, seed), mean=False)
 
 
 def low_rank_parallel(tasks: Sequence[Task], protocol: Protocol, seed: int) -> Iterator[Checkpoint]:
@@ -63,21 +70,25 @@ def _same_start(tasks: Sequence[Task], protocol: Protocol, seed: int) -> Iterato
         yield net
 
 
-def _merged(
-    starts: Iterable[MLP], tasks: Sequence[Task], protocol: Protocol, mean: bool
-) -> Iterator[Checkpoint]:
-    """Yield a checkpoint after each task; no network learns a second one, and none sleeps.
+def _taught(
+    starts: Iterable[MLP],
+    tasks: Sequence[Task],
+    protocol: Protocol,
+    seed: int,
+    sleeps: bool = False,
+) -> Iterator[MLP]:
+    """Yield the untrained networks ``starts``, each taught one task, and perhaps slept over it."""
+    for stage, (net, task) in enumerate(zip(starts, tasks, strict=True), 1):
+        own_seed = int(SeedSequence([seed, stage]).generate_state(1)[0])
+        *_, taught = train_and_sleep([task], protocol, own_seed, sleeps=sleeps, new=net)
+        yield taught.model
 
-    Parameters
-    ----------
-    starts : untrained networks, one for each task; they are trained in place
-    tasks, protocol : see srcnb.methods
-    mean : whether the model has the mean of the trained networks' weights and biases, or their sum
-    """
+
+def _merged(networks: Iterable[MLP], mean: bool) -> Iterator[Checkpoint]:
+    """Yield a checkpoint after each network: the ``mean`` of the weights so far, or their sum."""
     weights: list[Any] | None = None
     biases: list[Any] | None = None
-    for stage, (net, task) in enumerate(zip(starts, tasks, strict=True), 1):
-        net.fit(task.X, task.y, **protocol.training)
+    for stage, net in enumerate(networks, 1):
         weights = _sum(weights, net.weights)
         biases = _sum(biases, net.biases)
         share = stage if mean else 1

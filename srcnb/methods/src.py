@@ -22,7 +22,7 @@ def src(
     tasks: Sequence[Task],
     protocol: Protocol,
     seed: int,
-    step_back: float = 0.0,
+    step_back: float | Sequence[float] = 0.0,
     save_best: float = 0.0,
     homeostasis: float | None = None,
     at: str = "prediction",
@@ -33,7 +33,7 @@ def src(
     Parameters
     ----------
     tasks, protocol, seed : see srcnb.methods
-    step_back : float in [0, 1]
+    step_back : float in [0, 1], or one for each layer of weights
         λ of W = (1 - λ)·W_slept + λ·W_before, after each sleep.
     save_best : float in [0, 1)
         A share of each class's training samples that is held out of the training. Of the weights
@@ -55,7 +55,8 @@ def src(
     ValueError, TypeError
         For options outside their ranges, or a share that leaves a class without samples.
     """
-    check_real("step_back", step_back, 0, 1)
+    n_layers = len(protocol.hidden) + 1
+    shares = [check_real("step_back", share, 0, 1) for share in _each(step_back, n_layers)]
     check_real("save_best", save_best, 0, 1, high_open=True)
     check_choice("at", at, AT)
     learner: Callable[[Generator], Learner] = Learner
@@ -70,13 +71,25 @@ def src(
         rng = np.random.default_rng([seed, 1])
         learnt, held_out = zip(*(_hold_out(task, save_best, rng) for task in tasks), strict=True)
         tasks, sleep = learnt, _best_moment(held_out)
-    if step_back:
-        sleep = _step_back(sleep, step_back)
+    if any(shares):
+        sleep = _step_back(sleep, shares)
     return train_and_sleep(tasks, protocol, seed, learner, sleep=sleep, first=first)
 
 
-def _step_back(sleep: Sleep, share: float) -> Sleep:
-    """A sleep after which the weights go back by this share of the way."""
+def _each(step_back: float | Sequence[float], n_layers: int) -> list[float]:
+    """One number for each layer of weights."""
+    if isinstance(step_back, str) or not isinstance(step_back, Sequence):
+        return [step_back] * n_layers
+    if len(step_back) != n_layers:
+        raise ValueError(
+            f"step_back must be a number, or {n_layers} of them, one per layer; got"
+            f" {len(step_back)}"
+        )
+    return list(step_back)
+
+
+def _step_back(sleep: Sleep, shares: Sequence[float]) -> Sleep:
+    """A sleep after which the weights of each layer go back by this share of the way."""
 
     def sleep_and_step_back(
         state: SleepState, net: MLP, stage: int, random_state: SeedSequence
@@ -84,7 +97,7 @@ def _step_back(sleep: Sleep, share: float) -> Sleep:
         slept = sleep(state, net, stage, random_state)
         mixed = [
             (1 - share) * after + share * before
-            for after, before in zip(slept.weights, net.weights, strict=True)
+            for share, after, before in zip(shares, slept.weights, net.weights, strict=True)
         ]
         return slept.with_weights([w.astype(net.dtype, copy=False) for w in mixed])
 

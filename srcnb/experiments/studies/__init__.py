@@ -1,14 +1,28 @@
 """Open questions on SRC, each an experiment with a page in docs/studies."""
 
 from srcnb.experiments.cells import Experiment
-from srcnb.experiments.studies import alpha, bias, capacity, recover, recover_probes
+from srcnb.experiments.studies import (
+    alpha,
+    bias,
+    capacity,
+    ingredients,
+    merging_or_sleep,
+    order_and_time,
+    recover,
+    recover_probes,
+    step_back,
+)
 
 __all__ = ["STUDIES"]
 
 STUDIES: tuple[Experiment, ...] = (
     alpha.EXPERIMENT,
     bias.EXPERIMENT,
+    capacity.EXPERIMENT,
+    merging_or_sleep.EXPERIMENT,
     recover.EXPERIMENT,
     *recover_probes.EXPERIMENTS,
-    capacity.EXPERIMENT,
+    step_back.EXPERIMENT,
+    ingredients.EXPERIMENT,
+    order_and_time.EXPERIMENT,
 )

@@ -17,7 +17,7 @@ import pandas as pd
 from numpy.random import SeedSequence
 
 from srcnb import presets
-from srcnb.experiments.any_network import KEEPS, by_head
+from srcnb.experiments.any_network import KEEPS, read_outs
 from srcnb.experiments.cells import Cell, Condition, Experiment, Row
 from srcnb.experiments.class_incremental import load_set, pairs_of_classes
 from srcnb.experiments.tables import as_text, paired
@@ -190,7 +190,7 @@ def measure(cell: Cell, sequence: list[Task], protocol: Protocol) -> Iterator[Ro
         if name == "α and β":
             seen["differing spikes"] = exchange.differing
     keeps = KEEPS if name in CONTROLS else (_share(),)
-    for row in by_head(checkpoint.model, sequence, cell.seed, keeps):
+    for row in read_outs(checkpoint.model, sequence[-1], sequence, cell.seed, keeps):
         yield {**row, **seen}
 
 

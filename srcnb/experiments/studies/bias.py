@@ -16,7 +16,7 @@ from numpy.random import SeedSequence, default_rng
 
 from srcnb import presets
 from srcnb.datasets import NAMES, Dataset
-from srcnb.experiments.any_network import KEEPS, by_head
+from srcnb.experiments.any_network import KEEPS, read_outs
 from srcnb.experiments.cells import Cell, Condition, Experiment, Row, accuracies
 from srcnb.experiments.class_incremental import load_set
 from srcnb.experiments.tables import as_text, paired
@@ -210,7 +210,8 @@ def measure(cell: Cell, sequence: list[Task], protocol: Protocol) -> Iterator[Ro
     for checkpoint in checkpoints:
         cell.keep(checkpoint)
     net = checkpoint.model
-    yield from by_head(net, sequence, cell.seed, () if method == "joint" else SHARES)
+    shares = () if method == "joint" else SHARES
+    yield from read_outs(net, sequence[-1], sequence, cell.seed, shares)
     if method != "joint" and net.biases is not None:
         fitted = with_best_biases(net, sequence, cell.seed)
         yield {"head": "oracle", "accuracy": accuracies(fitted, sequence)["all"]}

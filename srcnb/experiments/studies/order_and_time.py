@@ -1,0 +1,172 @@
+"""Does it matter which classes come when, how often a task comes, and when the network sleeps?"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from srcnb.datasets import Dataset
+from srcnb.experiments.any_network import read_outs
+from srcnb.experiments.cells import Cell, Condition, Experiment, Row
+from srcnb.experiments.class_incremental import load_set
+from srcnb.experiments.studies.reading import NETWORK, protocol_on, read, table_row
+from srcnb.methods.base import train_and_sleep
+from srcnb.methods.lazy import lazy
+from srcnb.plotting import draw_conditions
+from srcnb.protocol import Protocol
+from srcnb.tasks import Task, class_incremental, permuted_pixels
+from srcnb.validation import check_choice
+
+ORDERS, ALL_ORDERS = 5, "all random orders"
+AGAIN, SINGLE, PERMUTED = "the first task again at the end", "one class a task", "20 permutations"
+SEQUENCES = (
+    "in order",
+    *(f"random order {i}" for i in range(1, ORDERS + 1)),
+    AGAIN,
+    SINGLE,
+    PERMUTED,
+)
+# Samples a task, for training and for testing at most: there are 20 copies of them.
+N_PERMUTATIONS, N_SAMPLES, N_TEST = 20, 1000, 2000
+METHODS = ("sequential", "lazy", "src")
+# One sleep after all tasks, as long as one of src, or as long as all of them together with as large
+# a budget: the same number of steps.
+AT_END = ("one sleep at the end", "one sleep at the end, as long as all")
+
+
+def conditions() -> list[Condition]:
+    """Each sequence with each method; one sleep at the end where time is what is asked about."""
+    return [
+        {"sequence": sequence, "method": method}
+        for sequence in SEQUENCES
+        for method in (*METHODS, *(() if "random" in sequence or sequence == AGAIN else AT_END))
+    ]
+
+
+def protocol_of(dataset: str, condition: Condition) -> Protocol:
+    """The calibrated protocol; for a sleep at the end, with that one only."""
+    protocol = protocol_on(dataset, condition)
+    if condition["sequence"] == PERMUTED:
+        protocol = replace(protocol, cap=N_SAMPLES)
+    if condition["method"] not in AT_END:
+        return protocol
+    schedule = replace(protocol.schedule, every=0, per_task=1)
+    if condition["method"] == AT_END[1]:
+        n_tasks = {SINGLE: 10, PERMUTED: N_PERMUTATIONS}.get(condition["sequence"], 5)
+        n_sleeps = n_tasks * protocol.schedule.per_task
+        schedule = replace(schedule, first_steps=n_sleeps * schedule.first_steps)
+    return replace(protocol, schedule=schedule)
+
+
+def tasks_of(cell: Cell, data: Sequence[Dataset], protocol: Protocol) -> list[Task]:
+    """The tasks of a sequence. Orders are the same for all seeds, permutations the seed's own."""
+    name = cell.condition["sequence"]
+    if name == PERMUTED:
+        few = replace(
+            data[0],
+            X=data[0].X[: protocol.cap],
+            y=data[0].y[: protocol.cap],
+            X_test=data[0].X_test[:N_TEST],
+            y_test=data[0].y_test[:N_TEST],
+        )
+        rng = np.random.default_rng([cell.seed, 3])
+        return permuted_pixels(few, N_PERMUTATIONS, random_state=rng)
+    order = range(data[0].n_classes)
+    if name.startswith("random order"):
+        order = np.random.default_rng(int(name.split()[-1])).permutation(len(order)).tolist()
+    groups = 1 if name == SINGLE else 2
+    tasks = class_incremental(data[0], groups, order, protocol.cap)
+    return [*tasks, tasks[0]] if name == AGAIN else tasks
+
+
+def measure(cell: Cell, sequence: list[Task], protocol: Protocol) -> Iterator[Row]:
+    """Accuracy over all tasks at the end, in percent, for each way to read the outputs."""
+    method = cell.condition["method"]
+    if method == "lazy":
+        checkpoints = lazy(sequence, protocol, cell.seed, keep=None)
+    else:
+        checkpoints = train_and_sleep(sequence, protocol, cell.seed, sleeps=method != "sequential")
+    for checkpoint in checkpoints:
+        cell.keep(checkpoint)
+    # A task that comes twice is tested once.
+    tested = sequence[:-1] if cell.condition["sequence"] == AGAIN else sequence
+    return read_outs(checkpoint.model, sequence[-1], tested, cell.seed)
+
+
+def figures(results: pd.DataFrame) -> dict[tuple[Any, ...], pd.DataFrame]:
+    """{(sequence, method): accuracy (%), a row per seed, columns "own" and "homeostasis"}.
+
+    With "all random orders", the mean of these for each seed.
+    """
+    found = read(
+        results, ["sequence", "method"], lambda _, method: method == "src" or "sleep" in method
+    )
+    for method in METHODS:
+        orders = [v for (name, m), v in found.items() if "random" in name and m == method]
+        if orders:
+            mean = pd.concat(orders).groupby(level="seed").mean()
+            found[ALL_ORDERS, method] = mean
+    return found
+
+
+def table(results: pd.DataFrame) -> pd.DataFrame:
+    """A row per sequence and method; differences are paired by seed, see :func:`head_of`."""
+    found = figures(results)
+    rows = []
+    for (name, method), values in found.items():
+        others = {other: found.get((name, other)) for other in METHODS}
+        row = table_row(values, others, [head_of(name)])
+        rows.append({"tasks": name, "method": method, **row})
+    return pd.DataFrame(rows)
+
+
+def head_of(sequence: str) -> str:
+    """Which way to read the outputs is compared: "homeostasis", but "own" for permuted pixels.
+
+    With all classes in each task there is nothing that homeostasis has to bring to one scale.
+    """
+    return "own" if sequence == PERMUTED else "homeostasis"
+
+
+def picture(results: pd.DataFrame) -> Any:
+    """The orders at the left; when and how often at the right."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    found = {
+        key: values[head_of(key[0])]
+        for key, values in figures(results).items()
+        if key[0] != ALL_ORDERS
+    }
+    left = {k: v for k, v in found.items() if k[1] in METHODS and "order" in k[0]}
+    right = {k: v for k, v in found.items() if "random" not in k[0]}
+    figure = Figure(figsize=(14, 6.5), layout="constrained")
+    FigureCanvasAgg(figure)
+    for axes, part in zip(figure.subplots(1, 2), (left, right), strict=True):
+        values = pd.DataFrame({": ".join(key): v for key, v in part.items()})
+        draw_conditions(values, axes, "accuracy over all tasks (%)")
+    return figure
+
+
+def order_and_time(dataset: str) -> Experiment:
+    """The experiment on a data set."""
+    check_choice("dataset", dataset, NETWORK)
+    return Experiment(
+        "order-and-time",
+        "orders of classes, a task that comes again, one sleep at the end, many tasks",
+        conditions(),
+        partial(protocol_of, dataset),
+        partial(load_set, dataset),
+        tasks_of,
+        measure,
+        table,
+        seeds=10,
+        on=order_and_time,
+        picture=picture,
+    )
+
+
+EXPERIMENT = order_and_time("digits")
