@@ -8,6 +8,7 @@ import pytest
 
 from srcnb import presets, sleep
 from srcnb.experiments import EXPERIMENTS
+from srcnb.experiments.any_network import KEEPS
 from srcnb.experiments.cells import Cell
 from srcnb.experiments.studies import alpha
 from srcnb.metrics import interval
@@ -110,7 +111,7 @@ def test_a_source_in_its_own_protocol(sequence, protocol, monkeypatch):
 def test_controls_do_not_sleep(sequence, small, asked):
     for name in alpha.CONTROLS:
         rows = measured(sequence, small, name)
-        assert len(rows) == 5 and {*rows[0]} == {"head", "accuracy"}
+        assert len(rows) == 1 + len(KEEPS) and {*rows[0]} == {"head", "accuracy"}
     assert not asked
 
 

@@ -23,7 +23,7 @@ def small():
         base.schedule.constants, rate=0.1, rate_factor=1.0, output_rate=0.1, budget=0.2
     )
     schedule = replace(base.schedule, constants=targets, first_steps=300)
-    network = {**base.network, "bias": True}
+    network = {**base.network, "bias": True, "init": "fan_in"}
     return replace(base, hidden=(20, 20), schedule=schedule, network=network)
 
 
