@@ -35,7 +35,8 @@ def build_parser() -> argparse.ArgumentParser:
         description=(
             "Learn a data set in five tasks of two classes each, one after the other, and measure"
             " what is remembered: without sleep (sequential), and then with the outputs brought to"
-            " one scale (homeostasis), and of hidden layers that hardly change (lazy); with sleep"
+            " one scale (homeostasis), of hidden layers that hardly change (lazy), and of active"
+            " units that become less excitable (less-excitable); with sleep"
             " (src); and when everything is learnt at once (parallel). Prints a table of mean ± sd"
             " over the seeds, and writes results.csv (one row per measurement) and results.png."
         ),

@@ -12,6 +12,7 @@ from srcnb.experiments import EXPERIMENTS, any_network
 from srcnb.experiments.any_network import KEEPS, METHODS, NETWORKS
 from srcnb.experiments.cells import Cell
 from srcnb.methods.base import train_and_sleep
+from srcnb.methods.excitability import less_excitable
 from srcnb.methods.lazy import lazy
 from srcnb.metrics import interval
 
@@ -36,6 +37,7 @@ def test_a_network_is_measured_at_the_end(monkeypatch, sequence, method):
     run = {
         "sequential": partial(train_and_sleep, sleeps=False),
         "lazy": partial(lazy, keep=None),
+        "less-excitable": partial(less_excitable, keep=None),
         "src": train_and_sleep,
     }[method]
     *_, checkpoint = run(sequence, protocol, 3)

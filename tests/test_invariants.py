@@ -19,7 +19,7 @@ ORDER = (
     *("spiking.sleeping", "spiking"),
     *("output", "protocol", "preset_files", "presets", "methods.base", "methods.baselines"),
     "methods.controls",
-    "methods.lazy",
+    *("methods.lazy", "methods.excitability"),
     *("methods.src", "methods.rehearsal", "methods.icarl", "methods.regularization"),
     *("methods.merging", "methods.rivals", "methods.lwf", "methods", "metrics"),
     *("analysis", "plotting"),

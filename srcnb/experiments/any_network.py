@@ -4,8 +4,9 @@ Each network learns the classes of a data set task by task, by the calibrated pr
 measured at the end: by its own outputs, and with the outputs brought to one scale
 (:func:`srcnb.homeostasis`) for several shares of features kept, of which the table takes what is
 best for a control, and the protocol's own for the sleep. Controls without sleep: the same training,
-and lazy training (:func:`srcnb.methods.lazy.lazy`), both chosen on the same training data as
-the numbers of the sleep.
+lazy training (:func:`srcnb.methods.lazy.lazy`), and the same training with a change without spikes
+in place of each sleep (:func:`srcnb.methods.excitability.less_excitable`), chosen on training data
+of the same sets as the numbers of the sleep.
 """
 
 from collections.abc import Iterator, Sequence
@@ -23,6 +24,7 @@ from srcnb.experiments.cells import Cell, Condition, Experiment, Row
 from srcnb.experiments.class_incremental import load_set
 from srcnb.experiments.tables import as_text, paired
 from srcnb.methods.base import train_and_sleep
+from srcnb.methods.excitability import less_excitable
 from srcnb.methods.lazy import lazy
 from srcnb.mlp import MLP
 from srcnb.output import homeostasis
@@ -33,7 +35,9 @@ from srcnb.tasks import Task, class_incremental
 from srcnb.validation import check_choice
 
 KEEPS = (0.05, 0.1, 0.2, 0.3, 0.45, 0.6)
-METHODS = ("sequential", "lazy", "src")
+METHODS = ("sequential", "lazy", "less-excitable", "src")
+# What is read with homeostasis without a sleep → its name in the table.
+CONTROLS = {"sequential": "homeostasis", "lazy": "lazy", "less-excitable": "less excitable"}
 # Name → hidden layers, biases, classes a task, who trains.
 NETWORKS: dict[str, tuple[tuple[int, ...], bool, int, str]] = {
     "100-100": ((100, 100), False, 2, "srcnb"),
@@ -71,8 +75,9 @@ def measure(cell: Cell, sequence: list[Task], protocol: Protocol) -> Iterator[Ro
     if NETWORKS[cell.condition["network"]][3] == "scikit-learn":
         net = _by_scikit_learn(sequence, protocol, cell.seed, method == "src")
     else:
-        if method == "lazy":
-            checkpoints = lazy(sequence, protocol, cell.seed, keep=None)
+        if method in ("lazy", "less-excitable"):
+            run = lazy if method == "lazy" else less_excitable
+            checkpoints = run(sequence, protocol, cell.seed, keep=None)
         else:
             checkpoints = train_and_sleep(sequence, protocol, cell.seed, sleeps=method == "src")
         for checkpoint in checkpoints:
@@ -132,9 +137,7 @@ def table(results: pd.DataFrame) -> pd.DataFrame:
     for network, of_network in results.groupby("network", sort=False):
         heads = of_network.pivot(index="seed", columns=["method", "head"], values="accuracy")
         controls = {
-            name: best_share(heads[method])
-            for method, name in (("sequential", "homeostasis"), ("lazy", "lazy"))
-            if method in heads
+            name: best_share(heads[method]) for method, name in CONTROLS.items() if method in heads
         }
         row = {"network": network, "seeds": len(heads)}
         if "sequential" in heads:
@@ -174,7 +177,7 @@ def _experiment(
             {"network": network, "method": method}
             for network in networks
             for method in METHODS
-            if method != "lazy" or NETWORKS[network][3] == "srcnb"
+            if method in ("sequential", "src") or NETWORKS[network][3] == "srcnb"
         ],
         protocol_of,
         partial(load_set, dataset),

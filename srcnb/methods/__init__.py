@@ -12,6 +12,7 @@ from functools import partial
 from srcnb.methods import (
     baselines,
     controls,
+    excitability,
     icarl,
     lazy,
     lwf,
@@ -50,6 +51,7 @@ METHODS: dict[str, Method] = {
         src.src, homeostasis=controls.KEEP_IN_SLEPT_WEIGHTS, at="weights"
     ),
     "lazy": lazy.lazy,
+    "less-excitable": excitability.less_excitable,
     "offset": controls.offset,
     "own-classes": controls.own_classes,
     "lwf": lwf.lwf,
@@ -62,7 +64,7 @@ METHODS: dict[str, Method] = {
     "ridge": rivals.ridge,
 }
 # What is compared unless one says: the best without sleep beside the sleep.
-DEFAULT = ("sequential", "homeostasis", "lazy", "src", "parallel")
+DEFAULT = ("sequential", "homeostasis", "lazy", "less-excitable", "src", "parallel")
 # Those that need a protocol whose constants of the sleep fit its network.
 SLEEPING = frozenset(name for name in METHODS if "src" in name)
 
@@ -94,6 +96,7 @@ KEEPS: dict[str, str] = {
     "src+homeostasis": "nothing",
     "src+homeostasis-weights": "nothing",
     "lazy": "nothing",
+    "less-excitable": "nothing",
     "offset": "nothing",
     "own-classes": "nothing",
     "lwf": "the old network",
