@@ -162,6 +162,7 @@ def test_table_and_picture():
     assert second["over calibrated"] == f"-11.0 [{low:+.1f}, {high:+.1f}]"
     assert (lazy["homeostasis"], lazy["rates (Hz)"]) == ("60.0 ± 0.0", "–")
     assert lazy["own over calibrated"] == "-10.0 [-10.0, -10.0]"
-    left, right = alpha.picture(made_up()).axes
-    curve = right.containers[0]
-    np.testing.assert_array_equal(curve.lines[0].get_xydata(), [[1, 82], [2, 71]])
+    _, own, right = alpha.picture(made_up()).axes
+    for axes, accuracies in ((own, (20, 20)), (right, (82, 71))):
+        drawn = axes.containers[0].lines[0].get_xydata()
+        np.testing.assert_array_equal(drawn, [*enumerate(accuracies, 1)])

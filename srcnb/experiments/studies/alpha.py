@@ -200,15 +200,19 @@ def _share() -> float:
     return share
 
 
-def _accuracies(results: pd.DataFrame) -> "dict[tuple[str, float], pd.Series[Any]]":
-    """(constants, scale) → the accuracy of each seed with homeostasis.
+def _accuracies(
+    results: pd.DataFrame, own: bool = False
+) -> "dict[tuple[str, float], pd.Series[Any]]":
+    """(constants, scale) → the accuracy of each seed with homeostasis, or by the own outputs.
 
-    At the share of features kept that is best for a control, the protocol's for a sleep.
+    Homeostasis at the share of features kept that is best for a control, the protocol's for a
+    sleep.
     """
     groups: Any = results.groupby(["constants", "scale"], sort=False)
     best = {}
     for key, of in groups:
-        shares = of.pivot(index="seed", columns="head", values="accuracy").drop(columns="own")
+        heads = of.pivot(index="seed", columns="head", values="accuracy")
+        shares = heads[["own"]] if own else heads.drop(columns="own")
         best[key] = shares[shares.mean().idxmax()]
     return best
 
@@ -247,7 +251,7 @@ def table(results: pd.DataFrame) -> pd.DataFrame:
         for label, others in against.items():
             row[label] = "–" if others is None or others is values else paired(values - others)
         differing = own.get("differing spikes")
-        row["differing spikes"] = "–" if differing is None else f"{differing.mean():.0f}"
+        row["differing spikes"] = "–" if differing is None else f"{differing.mean():g}"
         rows.append(row)
     return pd.DataFrame(rows)
 
@@ -258,13 +262,13 @@ def _numbers(values: Any) -> str:
 
 
 def picture(results: pd.DataFrame) -> Any:
-    """Where the thresholds of each constants are, and accuracy against their scale."""
+    """Where each constants' thresholds are, and accuracy against their scale, by both heads."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(11, 4.5), layout="constrained")
+    figure = Figure(figsize=(14, 4.8), layout="constrained")
     FigureCanvasAgg(figure)
-    left, right = figure.subplots(1, 2)
+    left, middle, right = figure.subplots(1, 3)
     own = results[(results["head"] == "own") & (results["scale"] == 1)]
     hidden = [c for c in results.columns if c.startswith("theta")]
     own = own[own["constants"].isin([*FORMS, *SOURCES, *OWN])]
@@ -278,18 +282,25 @@ def picture(results: pd.DataFrame) -> Any:
     if columns:
         draw_conditions(pd.DataFrame(columns), left, "log₂ of θ over the calibrated θ")
     left.axvline(0, color="0.3", linestyle="--", linewidth=1)
-    accuracies = _accuracies(results)
-    curves = {
-        name: pd.DataFrame({key[1]: accuracies[key] for key in accuracies if key[0] == name})
-        for name in SWEPT
-    }
-    draw_curves(curves, right, "θ over the calibrated θ (of the first layer)")
-    right.set_xscale("log", base=2)
-    for name, style in zip(CONTROLS, ("--", ":"), strict=True):
-        if (name, 1.0) in accuracies:
-            level = float(accuracies[name, 1.0].mean())
-            right.axhline(level, color="0.3", linestyle=style, label=f"{name}, no sleep")
-    right.legend(frameon=False, fontsize="small")
+    x_label = "θ over the calibrated θ (of the first layer)"
+    both = (
+        (middle, "own outputs", _accuracies(results, own=True)),
+        (right, "homeostasis", _accuracies(results)),
+    )
+    for axes, title, accuracies in both:
+        curves = {
+            name: pd.DataFrame({key[1]: accuracies[key] for key in accuracies if key[0] == name})
+            for name in SWEPT
+        }
+        draw_curves(curves, axes, x_label, "accuracy over all classes (%)")
+        axes.set_xscale("log", base=2)
+        axes.set_title(title)
+        for name, style in zip(CONTROLS, ("--", ":"), strict=True):
+            if (name, 1.0) in accuracies:
+                level = float(accuracies[name, 1.0].mean())
+                axes.axhline(level, color="0.3", linestyle=style, label=f"{name}, no sleep")
+        axes.get_legend().remove()
+    figure.legend(*right.get_legend_handles_labels(), loc="outside lower right", ncols=5)
     return figure
 
 
