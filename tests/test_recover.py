@@ -12,7 +12,7 @@ from srcnb import MLP
 from srcnb.experiments import EXPERIMENTS
 from srcnb.experiments.runner import run_experiment
 from srcnb.experiments.studies import recover
-from srcnb.experiments.studies.recover import CHANGES, CONDITIONS, run
+from srcnb.experiments.studies.recover import CHANGES, CONDITIONS, FEW, run
 from srcnb.methods.baselines import sequential
 from srcnb.methods.controls import offset
 from srcnb.methods.lazy import lazy
@@ -190,7 +190,10 @@ def test_registered():
             protocol.name == "calibrated"
         )
     mnist = experiment.on("mnist")
-    assert mnist.conditions == experiment.conditions and mnist.data != experiment.data
+    assert mnist.conditions == recover.grid(FEW) and mnist.data != experiment.data
+    # Those are conditions of digits too, with the sleep that all others are compared with.
+    assert all(condition in experiment.conditions for condition in mnist.conditions)
+    assert {"protocol": "calibrated", "change": "sleep"} in mnist.conditions
 
 
 def rows(values):
