@@ -8,6 +8,7 @@ at the best of the shares that the study reads with. Prints mean ± sd over seed
 """
 
 import argparse
+from functools import partial
 from itertools import product
 
 import numpy as np
@@ -18,17 +19,18 @@ from srcnb import datasets, presets, tasks
 from srcnb.experiments.any_network import KEEPS
 from srcnb.experiments.cells import one_thread
 from srcnb.experiments.studies import recover
+from srcnb.methods.excitability import less_excitable
 
 CONSTANTS = (0.1, 0.2, 0.3, 0.45, 0.6, 0.9, 1.2)
-ACTIVE, POWERS = (0.01, 0.015, 0.02, 0.03, 0.04, 0.06), (1, 2, 4)
+BY, POWERS = (0.01, 0.015, 0.02, 0.03, 0.04, 0.06), (1, 2, 4)
 
 
-def scores(name, seed):
+def scores(run, seed):
     """Accuracy in percent by own outputs, and with homeostasis for each of KEEPS."""
     split = datasets.load("digits").validation_split(random_state=100 + seed)
     sequence = tasks.class_incremental(split, groups=2)
     with one_thread():
-        *_, last = recover.run(name, sequence, presets.calibrated(), seed)
+        *_, last = run(sequence, presets.calibrated(), seed)
     seen = np.unique(split.y)
     heads = [last.model] + [
         srcnb.homeostasis(last.model, sequence[-1].X, seen, keep, random_state=seed)
@@ -42,13 +44,13 @@ def main():
     parser.add_argument("--seeds", type=positive, default=3)
     seeds = range(parser.parse_args().seeds)
     for recover.CONSTANT in CONSTANTS:
-        own = [scores("constant", seed)[0] for seed in seeds]
+        own = [scores(partial(recover.run, "constant"), seed)[0] for seed in seeds]
         print(f"constant {recover.CONSTANT}: {np.mean(own):.1f} ± {np.std(own, ddof=1):.1f}")
-    for recover.ACTIVE, recover.POWER in product(ACTIVE, POWERS):
-        heads = np.array([scores("less excitable", seed)[1:] for seed in seeds])
+    for by, power in product(BY, POWERS):
+        run = partial(less_excitable, by=by, power=power, keep=None)
+        heads = np.array([scores(run, seed)[1:] for seed in seeds])
         best = heads[:, heads.mean(axis=0).argmax()]
-        pair = f"{recover.ACTIVE}, power {recover.POWER}"
-        print(f"less excitable {pair}: {best.mean():.1f} ± {best.std(ddof=1):.1f}")
+        print(f"less excitable {by}, power {power}: {best.mean():.1f} ± {best.std(ddof=1):.1f}")
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from srcnb.experiments.studies import recover
 from srcnb.experiments.studies.recover import CHANGES, CONDITIONS, FEW, run
 from srcnb.methods.baselines import sequential
 from srcnb.methods.controls import offset
+from srcnb.methods.excitability import BY, POWER
 from srcnb.methods.lazy import lazy
 from srcnb.methods.src import src
 from srcnb.protocol import SleepState
@@ -176,8 +177,8 @@ def test_active_units_become_less_excitable(sequence):
         off = before.weights[layer] - after.weights[layer]
         np.testing.assert_allclose(off, np.repeat(off[:, :1], off.shape[1], axis=1), atol=1e-6)
         m = before.activations(sequence[1].X)[layer].mean(axis=0)
-        expected = recover.ACTIVE * np.median(abs(before.weights[layer]))
-        np.testing.assert_allclose(off[:, 0], expected * m**4 / (m**4).mean(), atol=1e-6)
+        expected = BY * np.median(abs(before.weights[layer]))
+        np.testing.assert_allclose(off[:, 0], expected * m**POWER / (m**POWER).mean(), atol=1e-6)
 
 
 def test_registered():

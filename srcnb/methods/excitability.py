@@ -13,9 +13,10 @@ from srcnb.protocol import Protocol, SleepState
 from srcnb.tasks import Task
 from srcnb.validation import Array, check_real
 
-# The best on validation splits of the training sets of digits and MNIST: of 18 pairs on digits at
-# 400-400 (three seeds, benchmarks/choose_for_recover.py: 0.01 and 4), then of six around it for
-# eight networks of both sets (two seeds). KEEP is that of "homeostasis".
+# On validation splits 0.01 and 4 were the best of 18 pairs, of 0.01 to 0.06 and powers 1 to 4, on
+# digits at 400-400 (three seeds; benchmarks/choose_for_recover.py): at the edge. So six around it
+# were tried on eight networks of digits and MNIST (two seeds), where with the best share for each
+# network 0.01 had 78.3 and 81.8 and these 78.4 and 80.0. They are better on MNIST with two layers.
 BY, POWER = 0.005, 4.0
 
 

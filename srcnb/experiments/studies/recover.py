@@ -23,6 +23,7 @@ from srcnb.experiments.class_incremental import load_set, pairs_of_classes
 from srcnb.experiments.tables import mean_sd, paired
 from srcnb.methods.base import Checkpoint, Sleep, sleep_as_scheduled, train_and_sleep
 from srcnb.methods.controls import KEEP, Offset, offset
+from srcnb.methods.excitability import lowered
 from srcnb.methods.lazy import lazy
 from srcnb.mlp import MLP
 from srcnb.output import homeostasis
@@ -34,12 +35,6 @@ from srcnb.validation import Array
 # there are three. The best of 0.1, 0.2, 0.3, 0.45, 0.6, 0.9 and 1.2 on validation splits of the
 # training set of digits (three seeds), by the network's own outputs.
 CONSTANT = 0.6
-# In units of the layer's median |w|, and a power of the mean activation: see less_excitable. In the
-# same way, with homeostasis at the best of the shares, 0.01 and 4 were the best of 18 pairs, of
-# constants from 0.01 to 0.06 and powers 1, 2 and 4: at the edge. So six around it were tried on
-# eight networks of digits and MNIST (validation splits, two seeds). These were taken, though they
-# are not the best by that score: means of 77.7 and 78.8 at the best share; 0.01 and 4: 77.8, 81.6.
-ACTIVE, POWER = 0.005, 4
 # Of other data sets than digits, whose runs are longer.
 FEW = {"calibrated": ("none", "lazy", "sleep", "shuffled", "row means", "less excitable")}
 # From the changes of all layers by a real sleep of this network, what is added instead.
@@ -149,7 +144,7 @@ def sleep_of(name: str, sequence: Sequence[Task]) -> Sleep:
             seen = np.unique(np.concatenate([task.y for task in sequence[:stage]]))
             return homeostasis(net, sequence[stage - 1].X, seen, KEEP, random_state=random_state)
         if name == "less excitable":
-            return less_excitable(net, sequence[stage - 1].X)
+            return lowered(net, sequence[stage - 1].X)
         sleeps = {
             "none": False,
             "sleep": True,
@@ -159,20 +154,6 @@ def sleep_of(name: str, sequence: Sequence[Task]) -> Sleep:
         return sleep_as_scheduled(state, net, stage, random_state) if sleeps else net
 
     return sleep
-
-
-def less_excitable(net: MLP, X: Array) -> MLP:
-    """A copy of ``net`` whose hidden units are the less excitable the more active they are on X.
-
-    All weights of unit i are lowered by ACTIVE·median|W|·mᵢ^p/mean(m^p), m the mean activations for
-    the samples ``X`` (n, n_0), p = POWER: what is left of a sleep without spikes and synapses.
-    """
-    weights = []
-    for W, a in zip(net.weights[:-1], net.activations(X), strict=False):
-        m = a.mean(axis=0, dtype=np.float64) ** POWER
-        by = ACTIVE * np.median(abs(W)) * m / (m.mean() or 1.0)
-        weights.append((W - by[:, None]).astype(W.dtype))
-    return net.with_weights([*weights, net.weights[-1].copy()])
 
 
 def run(name: str, sequence: list[Task], protocol: Protocol, seed: int) -> Iterator[Checkpoint]:
