@@ -13,11 +13,13 @@ def test_names():
         *("mnist", "fashion-mnist", "mnist-replica", "cross-modal", "patches", "rehearsal"),
         *("icarl", "little-training", "single-sleep", "during-sleep", "cifar10", "cub200"),
         "any-network",
+        *("little-data", "confidence"),
     }
     for name, experiment in EXPERIMENTS.items():
         assert experiment.name == name and experiment.summary
         assert len({tuple(c) for c in experiment.conditions}) == 1
-        assert experiment.seeds == {"mnist-replica": 3, "any-network": 10}.get(name, 5)
+        ten = {"any-network": 10, "little-data": 10, "confidence": 10}
+        assert experiment.seeds == {"mnist-replica": 3, **ten}.get(name, 5)
 
 
 @pytest.mark.filterwarnings("ignore::srcnb.SilentLayerWarning")

@@ -31,7 +31,9 @@ ORDER = (
         "experiments.comparison",
     ),
     *("experiments.cross_modal", "experiments.features", "experiments.memory"),
-    *("experiments.one_sleep", "experiments.patches", "experiments.studies", "experiments"),
+    *("experiments.one_sleep", "experiments.patches"),
+    *("experiments.studies.little_data", "experiments.studies.confidence"),
+    *("experiments.studies", "experiments"),
     *("search_space", "search_trials", "search"),
     *("streams", "cli_options", "cli_tune", "parser", "cli", "__main__"),
 )

@@ -1,0 +1,309 @@
+"""Does one sleep help a network that has learnt from little, or from unbalanced, data?
+
+One task of all classes with 0.5 to 10 % of a training set (arXiv 2402.10956). A third of these few
+samples is held out to choose what a sleep or a control has to choose, among as many values each;
+what was chosen is then done with all of them. A cell is one training set: its network is trained
+once, and the methods start from it.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.random import SeedSequence
+
+from srcnb import presets
+from srcnb.datasets import Dataset
+from srcnb.experiments.cells import Cell, Condition, Experiment, Row
+from srcnb.experiments.class_incremental import load_set
+from srcnb.experiments.tables import paired
+from srcnb.mlp import MLP
+from srcnb.output import homeostasis
+from srcnb.plotting import draw_conditions
+from srcnb.protocol import Protocol, SleepSchedule, SleepState
+from srcnb.tasks import Task, domain_incremental
+from srcnb.validation import check_choice
+
+# Shares of the training set in percent. Of the 1347 digits less would leave classes without any.
+SHARES = {"digits": (3, 10, 30), "mnist": (0.5, 2, 10), "fashion-mnist": (0.5, 2, 10)}
+# How many samples the largest class has for each one of the smallest, where classes are unbalanced.
+IMBALANCE = 10
+HELD_OUT = 1 / 3
+# What is chosen from: lengths of a sleep and epochs as multiples of the protocol's, weight decay or
+# dropout, and shares of features kept for homeostasis.
+LENGTHS = (0.25, 0.5, 1.0)
+EPOCHS = (0.2, 1, 2)
+REGULAR: tuple[dict[str, float], ...] = ({}, {"l2": 0.003}, {"dropout": 0.5})
+KEEPS = (0.1, 0.3, 1.0)
+# The published constants that are chosen from, beside those of the data set.
+LITTLE = ("little-training-10", "little-training-20", "little-training-40")
+NONE = "no sleep"
+METHODS = (
+    *(NONE, "sleep", "sleep, chosen", "published sleep", "sleep, then training"),
+    *("only training", "noise", "homeostasis", "epochs, chosen", "regularised", "resampled"),
+)
+
+
+def protocol_of(dataset: str, condition: Condition) -> Protocol:
+    """The calibrated protocol's network and training, or the paper's with as many units."""
+    base = presets.calibrated()
+    if condition["network"] == "calibrated":
+        return replace(base, cap=None)
+    return replace(presets.paper(dataset), hidden=base.hidden, cap=None)
+
+
+def tasks_of(cell: Cell, data: Sequence[Dataset], protocol: Protocol) -> list[Task]:
+    """The task of few samples, and the same without a third of them, which it is tested on."""
+    rng = np.random.default_rng([cell.seed, 3])
+    few = subset(data[0], cell.condition["share"] / 100, cell.condition["classes"], rng)
+    split = few.validation_split(HELD_OUT, random_state=cell.seed)
+    return [domain_incremental([d])[0] for d in (few, split)]
+
+
+def subset(data: Dataset, share: float, classes: str, rng: np.random.Generator) -> Dataset:
+    """The data set with a random share of its training samples; its test part is as it was.
+
+    ``classes`` "balanced": as many samples of each; "unbalanced": their numbers fall from the
+    largest to the smallest class, which are random, in equal ratios, by IMBALANCE in all. At least
+    three of each class.
+    """
+    n_classes = data.n_classes
+    sizes = np.ones(n_classes)
+    if classes == "unbalanced":
+        sizes = IMBALANCE ** -np.linspace(0, 1, n_classes)[rng.permutation(n_classes)]
+    sizes = np.maximum(np.round(share * len(data.X) * sizes / sizes.sum()).astype(int), 3)
+    rows = [rng.permutation(np.flatnonzero(data.y == c))[:n] for c, n in enumerate(sizes)]
+    chosen = rng.permutation(np.concatenate(rows))
+    return replace(data, X=data.X[chosen], y=data.y[chosen])
+
+
+def slept(net: MLP, schedule: SleepSchedule, task: Task, length: float, seed: int) -> MLP:
+    """``net`` after one sleep over ``task``, its length a multiple of the schedule's first."""
+    n_steps = round(length * schedule.first_steps)
+    state = SleepState(replace(schedule, first_steps=n_steps))
+    state.update(task)
+    after = state.sleep(net, 1, SeedSequence([seed, 1])).net
+    assert after is not None
+    return after
+
+
+def with_noise(net: MLP, after: MLP, rng: np.random.Generator) -> MLP:
+    """``net`` with Gaussian noise in each layer, of the norm of the change that ``after`` has."""
+    weights = []
+    for before, new in zip(net.weights, after.weights, strict=True):
+        noise = rng.standard_normal(before.shape)
+        noise *= np.linalg.norm(new - before) / np.linalg.norm(noise)
+        weights.append((before + noise).astype(net.dtype))
+    return net.with_weights(weights)
+
+
+def resampled(task: Task, rng: np.random.Generator) -> Task:
+    """The task with samples of the smaller classes repeated, so that all are as large."""
+    of_class = [np.flatnonzero(task.y == c) for c in np.unique(task.y)]
+    most = max(map(len, of_class))
+    rows = np.concatenate([np.r_[r, rng.choice(r, most - len(r))] for r in of_class])
+    return replace(task, X=task.X[rows], y=task.y[rows])
+
+
+@dataclass
+class Side:
+    """A task and the networks that have learnt it, each trained when it is first asked for."""
+
+    task: Task
+    protocol: Protocol
+    seed: int
+    _nets: dict[Any, MLP] = field(default_factory=dict)
+
+    def trained(self, epochs: int, options: Mapping[str, float] | None = None) -> MLP:
+        """After so many epochs; ``options`` are others of the network than the protocol's."""
+        options = dict(options or {})
+        protocol = replace(self.protocol, network={**self.protocol.network, **options})
+        key = tuple(options.items())
+        done = max((e for e, k in self._nets if k == key and e <= epochs), default=0)
+        if not done:
+            self._nets[0, key] = protocol.new_network([self.task], self.seed)
+        if (epochs, key) not in self._nets:
+            self._nets[epochs, key] = self.go_on(self._nets[done, key], epochs - done)
+        return self._nets[epochs, key]
+
+    def go_on(self, net: MLP, epochs: int) -> MLP:
+        """A copy of ``net`` that is trained for so many epochs more, as if it had not stopped."""
+        training = {**self.protocol.training, "epochs": epochs, "reset_momentum": False}
+        return net.copy().fit(self.task.X, self.task.y, **training)
+
+    def sleep(self, net: MLP, schedule: SleepSchedule, length: float = 1.0) -> MLP:
+        """``net`` after a sleep over the task."""
+        return slept(net, schedule, self.task, length, self.seed)
+
+    def score(self, net: MLP) -> float:
+        """The mean over the classes of the accuracy on the samples that are held out."""
+        from sklearn.metrics import balanced_accuracy_score
+
+        return float(balanced_accuracy_score(self.task.y_test, net.predict(self.task.X_test)))
+
+
+Make = Callable[[Side], MLP]
+
+
+def grids(protocol: Protocol, epochs: int, dataset: str) -> dict[str, dict[str, Make]]:
+    """Method → what it chooses from → what makes the network, after so many epochs of training."""
+    schedule = presets.calibrated().schedule
+    rest = protocol.training["epochs"]
+
+    def again(length: float, side: Side) -> MLP:
+        return side.go_on(side.sleep(side.trained(epochs), schedule, length), rest)
+
+    def published(name: str, side: Side) -> MLP:
+        paper = replace(presets.paper(dataset).schedule, constants=presets.PAPER[name])
+        return side.sleep(side.trained(epochs), paper)
+
+    def brought_to_scale(keep: float, side: Side) -> MLP:
+        task, classes = side.task, np.unique(side.task.y)
+        net = side.trained(epochs)
+        return homeostasis(net, task.X, classes, keep, random_state=side.seed)
+
+    found: dict[str, dict[str, Make]] = {
+        NONE: {"": lambda side: side.trained(epochs)},
+        "sleep": {"": lambda side: side.sleep(side.trained(epochs), schedule)},
+        "sleep, chosen": {
+            f"length {f:g}": lambda side, f=f: side.sleep(side.trained(epochs), schedule, f)
+            for f in LENGTHS
+        },
+    }
+    if dataset in presets.IMAGES:  # the paper's sleep input is for images of 28×28 pixels
+        found["published sleep"] = {n: partial(published, n) for n in (dataset, *LITTLE)}
+    if epochs == protocol.parallel_epochs:
+        found |= {
+            "sleep, then training": {f"length {f:g}": partial(again, f) for f in LENGTHS},
+            "only training": {"": lambda side: side.trained(epochs + rest)},
+            "homeostasis": {f"keep {k:g}": partial(brought_to_scale, k) for k in KEEPS},
+            "epochs, chosen": {
+                f"epochs {round(f * epochs)}": lambda side, f=f: side.trained(round(f * epochs))
+                for f in EPOCHS
+            },
+            "regularised": {
+                str(options): lambda side, options=options: side.trained(epochs, options)
+                for options in REGULAR
+            },
+        }
+    return found
+
+
+def measure(cell: Cell, sequence: list[Task], protocol: Protocol) -> Iterator[Row]:
+    """Accuracy on the test set, in percent, for each method, after short and long training."""
+    whole, split = (Side(task, protocol, cell.seed) for task in sequence)
+    long = protocol.parallel_epochs
+    assert long is not None
+    for epochs in (protocol.training["epochs"], long):
+        nets: dict[str, MLP] = {}
+        for method, grid in grids(protocol, epochs, whole.task.name).items():
+            values = [*grid]
+            best = values[0]
+            if len(values) > 1:
+                best = values[int(np.argmax([split.score(grid[v](split)) for v in values]))]
+            nets[method] = grid[best](whole)
+            yield _row(whole.task, epochs, method, nets[method], best)
+        rng = np.random.default_rng([cell.seed, 4])
+        noisy = with_noise(nets[NONE], nets["sleep"], rng)
+        yield _row(whole.task, epochs, "noise", noisy, "")
+    if cell.condition["classes"] == "unbalanced":
+        same_size = Side(resampled(whole.task, rng), protocol, cell.seed)
+        yield _row(whole.task, long, "resampled", same_size.trained(long), "")
+
+
+def _row(task: Task, epochs: int, method: str, net: MLP, chosen: str) -> Row:
+    accuracy = 100 * float((net.predict(task.X_test) == task.y_test).mean())
+    n = len(task.X)
+    return {
+        "samples": n,
+        "epochs": epochs,
+        "method": method,
+        "chosen": chosen,
+        "accuracy": accuracy,
+    }
+
+
+def _settings(results: pd.DataFrame) -> Iterator[tuple[Any, pd.DataFrame]]:
+    """((network, classes, share, epochs), accuracy by seed × method) of each setting."""
+    keys = ["network", "classes", "share", "epochs"]
+    for setting, rows in results.groupby(keys, sort=False):
+        wide = rows.pivot(index="seed", columns="method", values="accuracy")
+        yield setting, wide[[m for m in METHODS if m in wide]]
+
+
+def table(results: pd.DataFrame) -> pd.DataFrame:
+    """A row per setting: accuracy without sleep, and each method's paired difference to it.
+
+    Differences are in points, with a 95 % interval over the seeds.
+    """
+    rows = []
+    for (network, classes, share, epochs), wide in _settings(results):
+        none = wide[NONE]
+        sd = f" ± {none.std():.1f}" if none.count() > 1 else ""
+        row = {
+            "network": network,
+            "classes": classes,
+            "share": f"{share:g} %",
+            "epochs": f"{epochs}",
+            NONE: f"{none.mean():.1f}{sd}",
+        }
+        row |= {m: paired(wide[m] - none) for m in wide if m != NONE}
+        rows.append(row)
+    text = pd.DataFrame(rows).fillna("–")
+    first = ["network", "classes", "share", "epochs"]
+    return text[[*first, *(m for m in METHODS if m in text)]]
+
+
+def picture(results: pd.DataFrame) -> Any:
+    """What each method adds to the network of balanced classes, a panel per share of the data."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    drawn = [
+        (share, epochs, wide)
+        for (network, classes, share, epochs), wide in _settings(results)
+        if network == "calibrated" and classes == "balanced"
+    ]
+    shares = list(dict.fromkeys(share for share, _, _ in drawn))
+    of_share = {s: sorted({e for share, e, _ in drawn if share == s}) for s in shares}
+    figure = Figure(figsize=(3 + 3.2 * len(shares), 6.2), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(2, len(shares), squeeze=False, height_ratios=[5, 9])
+    for share, epochs, wide in drawn:
+        row, column = of_share[share].index(epochs), shares.index(share)
+        one = axes[row, column]
+        differences = wide.drop(columns=NONE).sub(wide[NONE], axis=0)
+        draw_conditions(differences, one, "accuracy, difference to no sleep (points)")
+        one.axvline(0, color="black", linewidth=1)
+        one.set_title(f"{share:g} % of the data, {epochs} epochs", fontsize=10)
+        if column:
+            one.set_yticklabels([])
+    return figure
+
+
+def little_data(dataset: str) -> Experiment:
+    """The experiment on a data set."""
+    shares = SHARES[check_choice("dataset", dataset, SHARES)]
+    settings = [("calibrated", "balanced", share) for share in shares]
+    settings += [("calibrated", "unbalanced", share) for share in shares[:2]]
+    if dataset in presets.IMAGES:
+        settings += [("paper", "balanced", share) for share in shares]
+    return Experiment(
+        "little-data",
+        "a sleep after training on little or unbalanced data, and what training alone can do",
+        [{"network": n, "classes": c, "share": s} for n, c, s in settings],
+        partial(protocol_of, dataset),
+        partial(load_set, dataset),
+        tasks_of,
+        measure,
+        table,
+        seeds=10,
+        on=little_data,
+        picture=picture,
+    )
+
+
+EXPERIMENT = little_data("digits")
