@@ -18,7 +18,7 @@ from srcnb import metrics, presets
 from srcnb.datasets import Dataset
 from srcnb.experiments.cells import Cell, Condition, Experiment, Row
 from srcnb.experiments.class_incremental import load_set
-from srcnb.experiments.studies.little_data import LENGTHS, slept, with_noise
+from srcnb.experiments.studies.little_data import LENGTHS, sleep_over, with_noise
 from srcnb.experiments.tables import paired
 from srcnb.methods.base import train_and_sleep
 from srcnb.methods.lazy import lazy
@@ -33,13 +33,25 @@ from srcnb.validation import Array, check_choice
 CAPS = {"digits": 200, "mnist": 1000, "fashion-mnist": 1000}
 # What the temperature is fitted on: nothing (it is 1), the last task, all tasks.
 FITS = ("none", "last task", "all tasks")
+# Training at once, training at once until the network is surer than it should be, task by task.
+TRAININGS = ("joint", "joint, longer", "continual")
+TIMES_LONGER = 4
 MEASURES = {"brier": "Brier (×100)", "ece": "ECE (%)", "entropy": "entropy (bits)"}
-NONE = "no sleep"
+NONE, HOMEOSTASIS = "no sleep", ", homeostasis"
+LAZY = f"lazy{HOMEOSTASIS}"
 
 
 def protocol_of(dataset: str, condition: Condition) -> Protocol:
-    """The calibrated protocol on so many samples a task; outputs as they are."""
-    return replace(presets.calibrated(), cap=CAPS[dataset], homeostasis=None)
+    """The calibrated protocol on so many samples a task; outputs as they are.
+
+    "joint, longer" is without dropout and of four times as many epochs.
+    """
+    base = replace(presets.calibrated(), cap=CAPS[dataset], homeostasis=None)
+    if condition["training"] != "joint, longer":
+        return base
+    assert base.parallel_epochs is not None
+    network = {**base.network, "dropout": 0.0}
+    return replace(base, network=network, parallel_epochs=TIMES_LONGER * base.parallel_epochs)
 
 
 def tasks_of(cell: Cell, data: Sequence[Dataset], protocol: Protocol) -> list[Task]:
@@ -66,7 +78,7 @@ def joint(sequence: list[Task], protocol: Protocol, seed: int) -> Iterator[tuple
     task = replace(sequence[0], X=X, y=y, X_all=X, y_all=y)
     training = {**protocol.training, "epochs": protocol.parallel_epochs}
     net = protocol.new_network(sequence, seed).fit(X, y, **training)
-    nets = [slept(net, protocol.schedule, task, length, seed) for length in LENGTHS]
+    nets = [sleep_over(net, protocol.schedule, task, length, seed) for length in LENGTHS]
     X_out, y_out = held_out(sequence)
     scores = []
     for after in nets:
@@ -94,14 +106,14 @@ def continual(sequence: list[Task], protocol: Protocol, seed: int) -> Iterator[t
         if name != "lazy":  # it is meant for homeostasis
             yield name, last.model
         X = sequence[-1].X
-        yield f"{name}, homeostasis", homeostasis(last.model, X, classes, keep, random_state=seed)
+        yield f"{name}{HOMEOSTASIS}", homeostasis(last.model, X, classes, keep, random_state=seed)
 
 
 def measure(cell: Cell, sequence: list[Task], protocol: Protocol) -> Iterator[Row]:
     """Accuracy in percent, Brier score, calibration error and entropy on all test samples."""
     X, y = (np.concatenate([getattr(t, name) for t in sequence]) for name in ("X_test", "y_test"))
     of_tasks = {"last task": sequence[-1:], "all tasks": sequence}
-    is_joint = cell.condition["training"] == "joint"
+    is_joint = cell.condition["training"] != "continual"
     nets = joint if is_joint else continual
     for sleep, net in nets(sequence, protocol, cell.seed):
         z = net.logits(X)
@@ -137,28 +149,33 @@ def _in_units(results: pd.DataFrame) -> pd.DataFrame:
 
 
 def table(results: pd.DataFrame) -> pd.DataFrame:
-    """Means ± sd; and Brier scores against no sleep with the same fit, paired, 95 % interval."""
+    """Means ± sd, of the temperature the median; and Brier scores in comparison.
+
+    These are paired differences with a 95 % interval: to no sleep with the same outputs and fit,
+    and to lazy training.
+    """
     rows = []
     results = _in_units(results)
-    for (training, sleep, fit), part in results.groupby(["training", "sleep", "fit"], sort=False):
-        part = part.set_index("seed")
-        same = results[(results["training"] == training) & (results["fit"] == fit)]
-        none = same[same["sleep"] == NONE].set_index("seed")["brier"]
-        row = {"training": training, "sleep": sleep, "temperature fitted on": fit}
-        row["temperature"] = f"{part['temperature'].median():.2f}"
-        for column, name in {"accuracy": "accuracy (%)", **MEASURES}.items():
-            digits = 2 if column == "entropy" else 1
-            sd = f" ± {part[column].std():.{digits}f}" if len(part) > 1 else ""
-            row[name] = f"{part[column].mean():.{digits}f}{sd}"
-        row["Brier, difference to no sleep"] = (
-            "–" if sleep == NONE else paired(part["brier"] - none)
-        )
-        rows.append(row)
-    return pd.DataFrame(rows)
+    for (training, fit), same in results.groupby(["training", "fit"], sort=False):
+        brier = same.pivot(index="seed", columns="sleep", values="brier")
+        for sleep, part in same.groupby("sleep", sort=False):
+            row = {"training": training, "temperature fitted on": fit, "sleep": sleep}
+            row["temperature"] = f"{part['temperature'].median():.2f}"
+            for column, name in {"accuracy": "accuracy (%)", **MEASURES}.items():
+                digits = 2 if column == "entropy" else 1
+                sd = f" ± {part[column].std():.{digits}f}" if len(part) > 1 else ""
+                row[name] = f"{part[column].mean():.{digits}f}{sd}"
+            none = f"{NONE}{HOMEOSTASIS}" if HOMEOSTASIS in str(sleep) else NONE
+            if sleep != none and none in brier:
+                row["Brier, to no sleep"] = paired(brier[sleep] - brier[none])
+            if sleep == f"sleep{HOMEOSTASIS}" and LAZY in brier:
+                row["Brier, to lazy"] = paired(brier[sleep] - brier[LAZY])
+            rows.append(row)
+    return pd.DataFrame(rows).fillna("–")
 
 
 def picture(results: pd.DataFrame) -> Any:
-    """Brier score and calibration error, after joint training (above) and task by task (below)."""
+    """Brier score and calibration error, for each way to train."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -188,7 +205,7 @@ def confidence(dataset: str) -> Experiment:
     return Experiment(
         "confidence",
         "Brier score, calibration and entropy with and without sleep, and temperature scaling",
-        [{"training": training} for training in ("joint", "continual")],
+        [{"training": training} for training in TRAININGS],
         partial(protocol_of, dataset),
         partial(load_set, dataset),
         tasks_of,

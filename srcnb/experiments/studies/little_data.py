@@ -6,6 +6,7 @@ what was chosen is then done with all of them. A cell is one training set: its n
 once, and the methods start from it.
 """
 
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -24,6 +25,7 @@ from srcnb.mlp import MLP
 from srcnb.output import homeostasis
 from srcnb.plotting import draw_conditions
 from srcnb.protocol import Protocol, SleepSchedule, SleepState
+from srcnb.spiking.report import SilentLayerWarning
 from srcnb.tasks import Task, domain_incremental
 from srcnb.validation import check_choice
 
@@ -41,10 +43,15 @@ KEEPS = (0.1, 0.3, 1.0)
 # The published constants that are chosen from, beside those of the data set.
 LITTLE = ("little-training-10", "little-training-20", "little-training-40")
 NONE = "no sleep"
-METHODS = (
-    *(NONE, "sleep", "sleep, chosen", "published sleep", "sleep, then training"),
-    *("only training", "noise", "homeostasis", "epochs, chosen", "regularised", "resampled"),
+SLEEPS = (
+    *("sleep", "sleep, chosen", "published sleep", "sleep, then training"),
+    "sleep, homeostasis",
 )
+CONTROLS = (
+    *("only training", "homeostasis", "epochs, chosen", "regularised", "resampled"),
+    "noise",
+)
+METHODS = (NONE, *SLEEPS, *CONTROLS)
 
 
 def protocol_of(dataset: str, condition: Condition) -> Protocol:
@@ -80,12 +87,15 @@ def subset(data: Dataset, share: float, classes: str, rng: np.random.Generator) 
     return replace(data, X=data.X[chosen], y=data.y[chosen])
 
 
-def slept(net: MLP, schedule: SleepSchedule, task: Task, length: float, seed: int) -> MLP:
+def sleep_over(net: MLP, schedule: SleepSchedule, task: Task, length: float, seed: int) -> MLP:
     """``net`` after one sleep over ``task``, its length a multiple of the schedule's first."""
     n_steps = round(length * schedule.first_steps)
     state = SleepState(replace(schedule, first_steps=n_steps))
     state.update(task)
-    after = state.sleep(net, 1, SeedSequence([seed, 1])).net
+    with warnings.catch_warnings():
+        # A short one may end before the last layer fires, which is for the choice to judge.
+        warnings.simplefilter("ignore", SilentLayerWarning)
+        after = state.sleep(net, 1, SeedSequence([seed, 1])).net
     assert after is not None
     return after
 
@@ -110,12 +120,13 @@ def resampled(task: Task, rng: np.random.Generator) -> Task:
 
 @dataclass
 class Side:
-    """A task and the networks that have learnt it, each trained when it is first asked for."""
+    """A task and networks that have learnt it, each made when it is first asked for."""
 
     task: Task
     protocol: Protocol
     seed: int
     _nets: dict[Any, MLP] = field(default_factory=dict)
+    _slept: dict[tuple[int, float], MLP] = field(default_factory=dict)
 
     def trained(self, epochs: int, options: Mapping[str, float] | None = None) -> MLP:
         """After so many epochs; ``options`` are others of the network than the protocol's."""
@@ -134,9 +145,13 @@ class Side:
         training = {**self.protocol.training, "epochs": epochs, "reset_momentum": False}
         return net.copy().fit(self.task.X, self.task.y, **training)
 
-    def sleep(self, net: MLP, schedule: SleepSchedule, length: float = 1.0) -> MLP:
-        """``net`` after a sleep over the task."""
-        return slept(net, schedule, self.task, length, self.seed)
+    def slept(self, epochs: int, length: float) -> MLP:
+        """After so many epochs and one calibrated sleep over the task."""
+        if (epochs, length) not in self._slept:
+            schedule = presets.calibrated().schedule
+            after = sleep_over(self.trained(epochs), schedule, self.task, length, self.seed)
+            self._slept[epochs, length] = after
+        return self._slept[epochs, length]
 
     def score(self, net: MLP) -> float:
         """The mean over the classes of the accuracy on the samples that are held out."""
@@ -148,70 +163,77 @@ class Side:
 Make = Callable[[Side], MLP]
 
 
-def grids(protocol: Protocol, epochs: int, dataset: str) -> dict[str, dict[str, Make]]:
+def grids(
+    protocol: Protocol, epochs: int, dataset: str, classes: str
+) -> dict[str, dict[str, Make]]:
     """Method → what it chooses from → what makes the network, after so many epochs of training."""
-    schedule = presets.calibrated().schedule
     rest = protocol.training["epochs"]
 
+    def trained(n: int, options: Mapping[str, float], side: Side) -> MLP:
+        return side.trained(n, options)
+
+    def slept(length: float, side: Side) -> MLP:
+        return side.slept(epochs, length)
+
     def again(length: float, side: Side) -> MLP:
-        return side.go_on(side.sleep(side.trained(epochs), schedule, length), rest)
+        return side.go_on(side.slept(epochs, length), rest)
 
     def published(name: str, side: Side) -> MLP:
         paper = replace(presets.paper(dataset).schedule, constants=presets.PAPER[name])
-        return side.sleep(side.trained(epochs), paper)
+        return sleep_over(side.trained(epochs), paper, side.task, 1.0, side.seed)
 
-    def brought_to_scale(keep: float, side: Side) -> MLP:
+    def brought_to_scale(make: Make, keep: float, side: Side) -> MLP:
         task, classes = side.task, np.unique(side.task.y)
-        net = side.trained(epochs)
-        return homeostasis(net, task.X, classes, keep, random_state=side.seed)
+        return homeostasis(make(side), task.X, classes, keep, random_state=side.seed)
 
+    def trained_on_resampled(side: Side) -> MLP:
+        rng = np.random.default_rng([side.seed, 5])
+        return Side(resampled(side.task, rng), protocol, side.seed).trained(epochs)
+
+    none, sleep = partial(trained, epochs, {}), partial(slept, 1.0)
     found: dict[str, dict[str, Make]] = {
-        NONE: {"": lambda side: side.trained(epochs)},
-        "sleep": {"": lambda side: side.sleep(side.trained(epochs), schedule)},
-        "sleep, chosen": {
-            f"length {f:g}": lambda side, f=f: side.sleep(side.trained(epochs), schedule, f)
-            for f in LENGTHS
-        },
+        NONE: {"": none},
+        "sleep": {"": sleep},
+        "sleep, chosen": {f"length {f:g}": partial(slept, f) for f in LENGTHS},
+        "sleep, then training": {f"length {f:g}": partial(again, f) for f in LENGTHS},
+        "only training": {"": partial(trained, epochs + rest, {})},
     }
+    for name, make in (("sleep, homeostasis", sleep), ("homeostasis", none)):
+        found[name] = {f"keep {k:g}": partial(brought_to_scale, make, k) for k in KEEPS}
     if dataset in presets.IMAGES:  # the paper's sleep input is for images of 28×28 pixels
         found["published sleep"] = {n: partial(published, n) for n in (dataset, *LITTLE)}
+    if classes == "unbalanced":
+        found["resampled"] = {"": trained_on_resampled}
     if epochs == protocol.parallel_epochs:
-        found |= {
-            "sleep, then training": {f"length {f:g}": partial(again, f) for f in LENGTHS},
-            "only training": {"": lambda side: side.trained(epochs + rest)},
-            "homeostasis": {f"keep {k:g}": partial(brought_to_scale, k) for k in KEEPS},
-            "epochs, chosen": {
-                f"epochs {round(f * epochs)}": lambda side, f=f: side.trained(round(f * epochs))
-                for f in EPOCHS
-            },
-            "regularised": {
-                str(options): lambda side, options=options: side.trained(epochs, options)
-                for options in REGULAR
-            },
+        several = [round(f * epochs) for f in EPOCHS]
+        found["epochs, chosen"] = {f"epochs {n}": partial(trained, n, {}) for n in several}
+        found["regularised"] = {
+            ", ".join(f"{k} {v:g}" for k, v in options.items()): partial(trained, epochs, options)
+            for options in REGULAR
         }
     return found
 
 
 def measure(cell: Cell, sequence: list[Task], protocol: Protocol) -> Iterator[Row]:
-    """Accuracy on the test set, in percent, for each method, after short and long training."""
+    """Accuracy on the test set, in percent, for each method, after short and long training.
+
+    ``held_out`` is the mean over the classes of the accuracy on what was held out, in percent, of
+    what was chosen by it; noise has none.
+    """
     whole, split = (Side(task, protocol, cell.seed) for task in sequence)
-    long = protocol.parallel_epochs
+    long, classes = protocol.parallel_epochs, cell.condition["classes"]
     assert long is not None
     for epochs in (protocol.training["epochs"], long):
         nets: dict[str, MLP] = {}
-        for method, grid in grids(protocol, epochs, whole.task.name).items():
-            values = [*grid]
-            best = values[0]
-            if len(values) > 1:
-                best = values[int(np.argmax([split.score(grid[v](split)) for v in values]))]
+        for method, grid in grids(protocol, epochs, whole.task.name, classes).items():
+            scores = {value: split.score(make(split)) for value, make in grid.items()}
+            best = max(scores, key=lambda value: scores[value])
             nets[method] = grid[best](whole)
-            yield _row(whole.task, epochs, method, nets[method], best)
+            row = _row(whole.task, epochs, method, nets[method], best)
+            yield {**row, "held_out": 100 * scores[best]}
         rng = np.random.default_rng([cell.seed, 4])
         noisy = with_noise(nets[NONE], nets["sleep"], rng)
         yield _row(whole.task, epochs, "noise", noisy, "")
-    if cell.condition["classes"] == "unbalanced":
-        same_size = Side(resampled(whole.task, rng), protocol, cell.seed)
-        yield _row(whole.task, long, "resampled", same_size.trained(long), "")
 
 
 def _row(task: Task, epochs: int, method: str, net: MLP, chosen: str) -> Row:
@@ -226,35 +248,51 @@ def _row(task: Task, epochs: int, method: str, net: MLP, chosen: str) -> Row:
     }
 
 
-def _settings(results: pd.DataFrame) -> Iterator[tuple[Any, pd.DataFrame]]:
-    """((network, classes, share, epochs), accuracy by seed × method) of each setting."""
+def _settings(results: pd.DataFrame) -> Iterator[tuple[Any, pd.DataFrame, pd.DataFrame]]:
+    """(network, classes, share, epochs), then test and held-out accuracy, seed × method."""
     keys = ["network", "classes", "share", "epochs"]
     for setting, rows in results.groupby(keys, sort=False):
-        wide = rows.pivot(index="seed", columns="method", values="accuracy")
-        yield setting, wide[[m for m in METHODS if m in wide]]
+        accuracy, held_out = (
+            rows.pivot(index="seed", columns="method", values=name)
+            for name in ("accuracy", "held_out")
+        )
+        methods = [m for m in METHODS if m in accuracy]
+        yield setting, accuracy[methods], held_out[methods]
+
+
+def best_of(methods: Sequence[str], accuracy: pd.DataFrame, held_out: pd.DataFrame) -> Any:
+    """Each seed's accuracy with that of these methods that is best on what was held out.
+
+    The two tables are seed × method; methods that are not there are left out, the first of equally
+    good ones is taken.
+    """
+    there = [m for m in methods if m in accuracy and held_out[m].notna().all()]
+    chosen = np.argmax(held_out[there].to_numpy(), axis=1)
+    best = accuracy[there].to_numpy()[np.arange(len(accuracy)), chosen]
+    return pd.Series(best, index=accuracy.index)
 
 
 def table(results: pd.DataFrame) -> pd.DataFrame:
     """A row per setting: accuracy without sleep, and each method's paired difference to it.
 
-    Differences are in points, with a 95 % interval over the seeds.
+    Differences are in points, with a 95 % interval over the seeds. "best sleep over best without"
+    takes in each seed what is best on the samples that were held out.
     """
     rows = []
-    for (network, classes, share, epochs), wide in _settings(results):
+    for (network, classes, share, epochs), wide, held_out in _settings(results):
         none = wide[NONE]
         sd = f" ± {none.std():.1f}" if none.count() > 1 else ""
-        row = {
-            "network": network,
-            "classes": classes,
-            "share": f"{share:g} %",
-            "epochs": f"{epochs}",
-            NONE: f"{none.mean():.1f}{sd}",
-        }
-        row |= {m: paired(wide[m] - none) for m in wide if m != NONE}
+        row = {"network": network, "classes": classes, "share": f"{share:g} %"}
+        row |= {"epochs": f"{epochs}", NONE: f"{none.mean():.1f}{sd}"}
+        row |= {str(m): paired(wide[m] - none) for m in wide if m != NONE}
+        with_sleep = best_of(SLEEPS, wide, held_out)
+        without = best_of((NONE, *CONTROLS), wide, held_out)
+        row["best sleep over best without"] = paired(with_sleep - without)
         rows.append(row)
     text = pd.DataFrame(rows).fillna("–")
     first = ["network", "classes", "share", "epochs"]
-    return text[[*first, *(m for m in METHODS if m in text)]]
+    last = "best sleep over best without"
+    return text[[*first, *(m for m in METHODS if m in text), last]]
 
 
 def picture(results: pd.DataFrame) -> Any:
@@ -264,14 +302,14 @@ def picture(results: pd.DataFrame) -> Any:
 
     drawn = [
         (share, epochs, wide)
-        for (network, classes, share, epochs), wide in _settings(results)
+        for (network, classes, share, epochs), wide, _ in _settings(results)
         if network == "calibrated" and classes == "balanced"
     ]
     shares = list(dict.fromkeys(share for share, _, _ in drawn))
     of_share = {s: sorted({e for share, e, _ in drawn if share == s}) for s in shares}
-    figure = Figure(figsize=(3 + 3.2 * len(shares), 6.2), layout="constrained")
+    figure = Figure(figsize=(3 + 3.2 * len(shares), 7), layout="constrained")
     FigureCanvasAgg(figure)
-    axes = figure.subplots(2, len(shares), squeeze=False, height_ratios=[5, 9])
+    axes = figure.subplots(2, len(shares), squeeze=False, height_ratios=[8, 10])
     for share, epochs, wide in drawn:
         row, column = of_share[share].index(epochs), shares.index(share)
         one = axes[row, column]
