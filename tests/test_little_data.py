@@ -198,6 +198,9 @@ def test_table_and_picture():
     assert (short["epochs"], short["regularised"]) == ("3", "–")
     methods = ["sleep", "sleep, homeostasis"]
     top, bottom = little_data.picture(results).axes
-    assert [t.get_text() for t in top.get_yticklabels()] == [*methods, "noise"]
-    assert [t.get_text() for t in bottom.get_yticklabels()] == [*(*methods, "regularised", "noise")]
-    assert "3 epochs" in top.get_title() and "15 epochs" in bottom.get_title()
+    assert [t.get_text() for t in top.get_yticklabels()] == [*methods, "resampled", "noise"]
+    assert [t.get_text() for t in bottom.get_yticklabels()] == [
+        *(*methods, "regularised", "resampled", "noise")
+    ]
+    titles = [axes.get_title() for axes in (top, bottom)]
+    assert titles == [f"50 %, balanced, {epochs} epochs" for epochs in (3, 15)]

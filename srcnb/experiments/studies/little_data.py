@@ -296,29 +296,29 @@ def table(results: pd.DataFrame) -> pd.DataFrame:
 
 
 def picture(results: pd.DataFrame) -> Any:
-    """What each method adds to the network of balanced classes, a panel per share of the data."""
+    """What each method adds to the calibrated network, a column per share and balance of classes.
+
+    After short training above, after long training below.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    drawn = [
-        (share, epochs, wide)
-        for (network, classes, share, epochs), wide, _ in _settings(results)
-        if network == "calibrated" and classes == "balanced"
-    ]
-    shares = list(dict.fromkeys(share for share, _, _ in drawn))
-    of_share = {s: sorted({e for share, e, _ in drawn if share == s}) for s in shares}
-    figure = Figure(figsize=(3 + 3.2 * len(shares), 7), layout="constrained")
+    drawn: dict[str, dict[int, pd.DataFrame]] = {}
+    for (network, classes, share, epochs), wide, _ in _settings(results):
+        if network == "calibrated":
+            # Where classes are balanced, a row is empty: nothing is resampled.
+            methods = [m for m in METHODS[1:] if m in wide or m == "resampled"]
+            differences = wide.sub(wide[NONE], axis=0).reindex(columns=methods)
+            drawn.setdefault(f"{share:g} %, {classes}", {})[epochs] = differences
+    figure = Figure(figsize=(2 + 2.5 * len(drawn), 7.5), layout="constrained")
     FigureCanvasAgg(figure)
-    axes = figure.subplots(2, len(shares), squeeze=False, height_ratios=[8, 10])
-    for share, epochs, wide in drawn:
-        row, column = of_share[share].index(epochs), shares.index(share)
-        one = axes[row, column]
-        differences = wide.drop(columns=NONE).sub(wide[NONE], axis=0)
-        draw_conditions(differences, one, "accuracy, difference to no sleep (points)")
-        one.axvline(0, color="black", linewidth=1)
-        one.set_title(f"{share:g} % of the data, {epochs} epochs", fontsize=10)
-        if column:
-            one.set_yticklabels([])
+    axes = figure.subplots(2, len(drawn), squeeze=False, height_ratios=[8, 10])
+    for i, (column, (setting, of_epochs)) in enumerate(zip(axes.T, drawn.items(), strict=True)):
+        for one, (epochs, differences) in zip(column, sorted(of_epochs.items()), strict=True):
+            draw_conditions(differences, one, "points above no sleep")
+            one.axvline(0, color="black", linewidth=1)
+            one.tick_params(labelleft=not i)
+            one.set_title(f"{setting}, {epochs} epochs", fontsize=10)
     return figure
 
 
