@@ -1,10 +1,20 @@
-"""Average accuracy, forgetting and backward transfer, and their mean ± sd over seeds."""
+"""Average accuracy, forgetting and backward transfer, and their mean ± sd over seeds; intervals;
+and how far a classifier's probabilities can be trusted: Brier score, calibration, temperature."""
 
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from srcnb.validation import ArrayLike, check_array, check_choice, check_instance, check_real
+from srcnb.validation import (
+    Array,
+    ArrayLike,
+    check_array,
+    check_choice,
+    check_instance,
+    check_int,
+    check_labels,
+    check_real,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -123,6 +133,101 @@ def interval(differences: ArrayLike, level: float = 0.95) -> tuple[float, float]
     level = check_real("level", level, 0, 1, low_open=True, high_open=True)
     half = t.ppf((1 + level) / 2, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
     return float(values.mean() - half), float(values.mean() + half)
+
+
+def brier_score(probabilities: ArrayLike, y: ArrayLike) -> float:
+    """The mean over samples of Σ_c (p_c - 1[y = c])², in [0, 2]; 0 is best (Brier 1950).
+
+    Parameters
+    ----------
+    probabilities : array-like of shape (n, n_classes), each row's sum is 1
+    y : array-like of shape (n,), labels
+
+    Raises
+    ------
+    ValueError, TypeError
+        For no samples, rows that are no probabilities, or labels outside the classes.
+    """
+    p, labels = _predicted(probabilities, y)
+    p[np.arange(len(p)), labels] -= 1
+    return float((p**2).sum(axis=1).mean())
+
+
+def calibration_error(probabilities: ArrayLike, y: ArrayLike, n_bins: int = 15) -> float:
+    """The expected calibration error, in [0, 1]: how far confidence and accuracy are apart.
+
+    Samples are put into ``n_bins`` bins of equal width by the probability of the predicted class;
+    it is the mean of |accuracy - mean probability| of the bins, each weighted by its samples (Guo
+    et al., ICML 2017). A bin holds its upper edge. Parameters and errors as in :func:`brier_score`.
+    """
+    p, labels = _predicted(probabilities, y)
+    n_bins = check_int("n_bins", n_bins, low=1)
+    confidence = p.max(axis=1)
+    excess = confidence - (p.argmax(axis=1) == labels)
+    bins = np.clip(np.ceil(confidence * n_bins).astype(int) - 1, 0, n_bins - 1)
+    return float(np.abs(np.bincount(bins, excess)).sum() / len(p))
+
+
+def entropy(probabilities: ArrayLike) -> float:
+    """The mean over samples of the entropy of their probabilities, in bits.
+
+    0 for a classifier that is always sure, log2(n_classes) for one that never is.
+    """
+    from scipy.special import entr
+
+    p, _ = _predicted(probabilities, None)
+    return float(entr(p).sum(axis=1).mean() / np.log(2))
+
+
+def fit_temperature(logits: ArrayLike, y: ArrayLike) -> float:
+    """The T > 0 for which softmax(logits / T) has the least cross-entropy (Guo et al. 2017).
+
+    It changes no prediction. To be fitted on samples that were not trained on; looked for between
+    1e-4 and 1e4.
+
+    Parameters
+    ----------
+    logits : array-like of shape (n, n_classes)
+    y : array-like of shape (n,), labels
+
+    Raises
+    ------
+    ValueError, TypeError
+        For no samples, logits that are not finite, or labels outside the classes.
+    """
+    from scipy.optimize import minimize_scalar
+    from scipy.special import log_softmax
+
+    z, labels = _labelled("logits", logits, y)
+
+    def loss(log_t: float) -> float:
+        likelihoods = log_softmax(z / 10**log_t, axis=1)
+        return -float(likelihoods[np.arange(len(z)), labels].mean())
+
+    # It is convex in 1 / T, so that there is one minimum in log T as well.
+    return float(10 ** minimize_scalar(loss, bounds=(-4, 4), method="bounded").x)
+
+
+def _predicted(probabilities: ArrayLike, y: ArrayLike | None) -> tuple[Array, Array]:
+    """Probabilities as a copy, float64, and labels, checked."""
+    p, labels = _labelled("probabilities", probabilities, y)
+    p = p.copy()
+    if p.min() < 0:
+        raise ValueError(f"probabilities must be at least 0, got {p.min():g}")
+    sums = p.sum(axis=1)
+    if not np.allclose(sums, 1, atol=1e-4):
+        worst = sums[np.abs(sums - 1).argmax()]
+        raise ValueError(f"probabilities must have rows whose sum is 1, got {worst:g}")
+    return p, labels
+
+
+def _labelled(name: str, values: ArrayLike, y: ArrayLike | None) -> tuple[Array, Array]:
+    """(n, n_classes) float64 and (n,) labels, checked; without ``y`` the labels are none."""
+    array = check_array(name, values, 2, np.float64)
+    if not array.size:
+        raise ValueError(f"{name} must hold at least one sample, got shape {array.shape}")
+    none = np.empty(0, np.int64)
+    return array, none if y is None else check_labels("y", y, *array.shape)
 
 
 def _rank(column: "pd.Series[Any]") -> "pd.Series[Any]":

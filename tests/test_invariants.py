@@ -38,7 +38,8 @@ ORDER = (
     "experiments.studies.capacity",
     *("experiments.studies.reading", "experiments.studies.merging_or_sleep"),
     *("experiments.studies.step_back", "experiments.studies.ingredients"),
-    *("experiments.studies.order_and_time", "experiments.studies", "experiments"),
+    *("experiments.studies.order_and_time", "experiments.studies.little_data"),
+    *("experiments.studies.confidence", "experiments.studies", "experiments"),
     *("search_space", "search_trials", "search"),
     *("streams", "cli_options", "cli_tune", "parser", "cli", "__main__"),
 )

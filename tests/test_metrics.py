@@ -320,3 +320,71 @@ def test_the_interval_of_a_mean():
             metrics.interval(bad)
     with pytest.raises(ValueError, match="level must be"):
         metrics.interval([1, 2], level=1)
+
+
+P = np.array([[0.7, 0.2, 0.1], [0.1, 0.8, 0.1], [0.5, 0.3, 0.2]])
+
+
+def test_brier_score_by_hand():
+    rows = (0.3**2 + 0.2**2 + 0.1**2, 0.1**2 + 0.2**2 + 0.1**2, 0.5**2 + 0.7**2 + 0.2**2)
+    kept = P.copy()
+    assert metrics.brier_score(P, [0, 1, 1]) == pytest.approx(np.mean(rows))
+    assert np.array_equal(P, kept)
+    assert metrics.brier_score(np.eye(3), [0, 1, 2]) == 0
+    assert metrics.brier_score(np.eye(3), [1, 2, 0]) == 2
+
+
+def test_brier_score_of_two_classes_is_twice_scikit_learns():
+    from sklearn.metrics import brier_score_loss
+
+    rng = np.random.default_rng(0)
+    p, y = rng.random(50), rng.integers(2, size=50)
+    expected = 2 * brier_score_loss(y, p)
+    assert metrics.brier_score(np.c_[1 - p, p], y) == pytest.approx(expected)
+
+
+def test_calibration_error_by_hand():
+    # Bins of 0.5: none in the first (0.5 is its upper edge: the third sample), two in the second.
+    first, second = abs(0 - 0.5) / 3, abs(2 - 1.5) / 3
+    assert metrics.calibration_error(P, [0, 1, 1], n_bins=2) == pytest.approx(first + second)
+    # In one bin what is too sure makes up for what is not sure enough.
+    one = abs(2 - 2.0) / 3
+    assert metrics.calibration_error(P, [0, 1, 1], n_bins=1) == pytest.approx(one)
+    assert metrics.calibration_error(np.eye(3), [0, 1, 2]) == 0
+    assert metrics.calibration_error(np.eye(3), [1, 2, 0]) == 1
+    # 15 bins: 0.7 and 0.71 share one, 0.8 has its own.
+    p = np.array([[0.7, 0.3], [0.71, 0.29], [0.8, 0.2]])
+    expected = (abs(1 - 1.41) + abs(0 - 0.8)) / 3
+    assert metrics.calibration_error(p, [0, 1, 1]) == pytest.approx(expected)
+
+
+def test_entropy_in_bits():
+    assert metrics.entropy(np.eye(4)) == 0
+    assert metrics.entropy(np.full((2, 8), 1 / 8)) == pytest.approx(3)
+    assert metrics.entropy([[0.5, 0.5, 0], [1, 0, 0]]) == pytest.approx(0.5)
+
+
+def test_temperature_is_found():
+    rng = np.random.default_rng(0)
+    z = rng.standard_normal((20000, 3))
+    p = np.exp(z) / np.exp(z).sum(axis=1, keepdims=True)
+    y = (p.cumsum(axis=1) < rng.random((len(z), 1))).sum(axis=1)
+    for factor in (0.1, 1, 50):
+        assert metrics.fit_temperature(factor * z, y) == pytest.approx(factor, rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("p", "y", "message"),
+    [
+        (np.empty((0, 3)), [], "at least one sample"),
+        ([[0.5, 0.6]], [0], "whose sum is 1, got 1.1"),
+        ([[-0.5, 1.5]], [0], "at least 0, got -0.5"),
+        ([[0.5, np.nan]], [0], "finite"),
+        ([[0.5, 0.5]], [2], "labels in 0 … 1"),
+        ([[0.5, 0.5]], [0, 1], r"shape \(1,\)"),
+    ],
+)
+def test_probabilities_are_checked(p, y, message):
+    for measure in (metrics.brier_score, metrics.calibration_error):
+        with pytest.raises(ValueError, match=message):
+            measure(p, y)

@@ -5,7 +5,9 @@ from srcnb.experiments.studies import (
     alpha,
     bias,
     capacity,
+    confidence,
     ingredients,
+    little_data,
     merging_or_sleep,
     order_and_time,
     recover,
@@ -25,4 +27,6 @@ STUDIES: tuple[Experiment, ...] = (
     step_back.EXPERIMENT,
     ingredients.EXPERIMENT,
     order_and_time.EXPERIMENT,
+    little_data.EXPERIMENT,
+    confidence.EXPERIMENT,
 )
