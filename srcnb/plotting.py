@@ -6,17 +6,25 @@ from srcnb.io import PathLike, replacing
 from srcnb.metrics import format_summary, in_time, summary
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+# Weights of a neuron that are drawn, those that moved furthest.
+N_WEIGHTS = 40
+
+
+def save(figure: "Figure", path: PathLike) -> None:
+    """Write a figure to ``path``, a PNG that is whole or as it was."""
+    with replacing(path) as temporary:
+        figure.savefig(temporary, dpi=150, format="png")
+
 
 def plot_results(results: "pd.DataFrame", path: PathLike, title: str = "") -> None:
     """Write the picture of :func:`draw_results` to ``path``, a PNG that is whole or as it was."""
-    with replacing(path) as temporary:
-        draw_results(results, title).savefig(temporary, dpi=150, format="png")
+    save(draw_results(results, title), path)
 
 
 def draw_results(results: "pd.DataFrame", title: str = "") -> "Figure":
@@ -96,8 +104,7 @@ def plot_search(
     trials: "pd.DataFrame", importances: "Mapping[str, float]", path: PathLike, title: str = ""
 ) -> None:
     """Write the picture of :func:`draw_search` to ``path``, a PNG that is whole or as it was."""
-    with replacing(path) as temporary:
-        draw_search(trials, importances, title).savefig(temporary, dpi=150, format="png")
+    save(draw_search(trials, importances, title), path)
 
 
 def draw_search(
@@ -222,3 +229,75 @@ def draw_curves(values: "pd.DataFrame", x: str, y: str, axes: "Axes | None" = No
     axes.grid(alpha=0.3)
     axes.legend(frameon=False)
     return axes
+
+
+def draw_neuron(
+    membranes: "pd.DataFrame",
+    inputs: "pd.DataFrame",
+    changes: "pd.DataFrame",
+    axes: "Sequence[Axes] | None" = None,
+) -> "list[Axes]":
+    """A neuron during a sleep: its membrane, the spikes that it gets, and its weights that moved.
+
+    Blue is a synapse whose weight is larger in the end, orange one whose weight is smaller; of
+    those that moved, the 40 that moved furthest are drawn.
+
+    Parameters
+    ----------
+    membranes, changes : tables of a :class:`srcnb.spiking.trace.Trace`, of one neuron
+    inputs : its table of spikes, of the layer below
+    axes : three Axes, or None
+        None: of a new figure of its own, one above the other.
+
+    Returns
+    -------
+    list of the three Axes: the membrane, with its threshold and spikes; the inputs as a raster; the
+    weights
+    """
+    if axes is None:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+
+        figure = Figure(figsize=(9, 8), layout="constrained")
+        FigureCanvasAgg(figure)
+        axes = figure.subplots(3, 1, sharex=True)
+    top, middle, bottom = axes
+    step, v, fired = (membranes[name].to_numpy() for name in ("step", "membrane", "spike"))
+    top.plot(step, v, "-", color="0.35", linewidth=0.8, label="membrane, before the reset")
+    top.plot(step, membranes["threshold"], "--", color="C3", linewidth=1.2, label="threshold β")
+    top.plot(step[fired], v[fired], "v", color="k", markersize=4, label="spike")
+    if len(membranes):
+        layer, neuron = membranes[["layer", "neuron"]].iloc[0]
+        top.set_title(f"layer {layer}, neuron {neuron}: {fired.sum()} spikes in {len(step)} steps")
+    top.set(ylabel="membrane")
+
+    ends = changes.groupby("pre").agg(first=("before", "first"), last=("after", "last"))
+    moved = ends["last"] - ends["first"]
+    moved = moved[moved.abs().sort_values(kind="stable").index[::-1][:N_WEIGHTS]]
+    size = dict(markersize=1.5, linestyle="none", marker="o", markeredgewidth=0)
+    kinds = [
+        ("other synapses", inputs[~inputs["neuron"].isin(moved.index)], "0.75"),
+        ("weight grew", inputs[inputs["neuron"].isin(moved.index[moved > 0])], "C0"),
+        ("weight shrank", inputs[inputs["neuron"].isin(moved.index[moved < 0])], "C1"),
+    ]
+    for label, spikes, color in kinds:
+        middle.plot(spikes["step"], spikes["neuron"], color=color, label=label, **size)
+    middle.set(ylabel="neuron of the layer below")
+
+    end = int(step[-1]) + 1 if len(step) else 0
+    for pre, of_synapse in changes[changes["pre"].isin(moved.index)].groupby("pre"):
+        x = [step[0], *of_synapse["step"], end]
+        y = [ends["first"][pre], *of_synapse["after"], ends["last"][pre]]
+        color = "C0" if moved[pre] > 0 else "C1"
+        bottom.step(x, y, where="post", color=color, linewidth=0.8, alpha=0.7)
+    bottom.axhline(0, color="0.6", linewidth=0.8)
+    n_moved = len(ends)
+    bottom.set(xlabel="step", ylabel="weight")
+    bottom.set_title(f"{len(moved)} of {n_moved} weights that moved: those that moved furthest")
+    for panel, scale in ((top, 1), (middle, 3)):
+        panel.legend(
+            loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, markerscale=scale
+        )
+    for panel in axes:
+        panel.grid(alpha=0.3)
+    return list(axes)
