@@ -70,6 +70,7 @@ def test_the_network_is_that_of_a_run_and_a_saved_sleep_is_done_again(trace, tmp
     net = srcnb.load(start)
     assert trace("--seed", 3, "--neurons", "1:0,1,2,3,4,5,6,7,8,9,10,11") == 0
     np.testing.assert_array_equal(weights_after(trace.out, net, 1), again.weights[0])
+    assert (again.weights[0] != net.weights[0]).any()
     first = {name: (trace.out / name).read_bytes() for name in FILES[:3]}
     saved = str(start).replace("train.npz", "input.npz")
     assert trace(saved, "--neurons", "1:0,1,2,3,4,5,6,7,8,9,10,11", case=()) == 0
@@ -95,7 +96,7 @@ def test_a_network_in_a_file(trace, toy_data, tmp_path):
         (["--neurons", "1:2", "1:3"], "--neurons must be a number, or such as"),
         (["--neurons", "1:2", "3"], "--neurons must be a number, or such as"),
         (["--neurons", "1:12"], "neurons[1] must be at most 11, got 12"),
-        (["--neurons", "4:0"], "--neurons: a layer must be at most 3, got 4"),
+        (["--neurons", "4:0"], "--neurons (a layer) must be at most 3, got 4"),
         (["--neurons", 0], "--neurons must be at least 1, got 0"),
         (["--stage", 4], "--stage must be at most 3, got 4"),
         (["--seed", -1], "--seed must be"),

@@ -1,5 +1,7 @@
 """trace: the same sleep as srcnb.sleep, and tables that are exact, to the last bit."""
 
+from unittest import mock
+
 import numpy as np
 import pytest
 from conftest import random_config, random_network, small_config, small_net
@@ -24,6 +26,7 @@ def rebuilt(traced, weights, layer):
     return W
 
 
+@pytest.mark.filterwarnings("ignore::srcnb.SilentLayerWarning", "ignore::srcnb.NoChangeWarning")
 @settings(max_examples=40, deadline=None)
 @given(
     sizes=st.lists(st.integers(1, 30), min_size=2, max_size=4),
@@ -59,21 +62,16 @@ def test_exact(sizes, dtype, n_steps, gate, inhibition, decay, beta, currents, b
         layer: rng.permutation(n)[: rng.integers(1, n + 1)].tolist()
         for layer, n in enumerate(sizes[1:], 1)
     }
-    kept = replay.BLOCK_STEPS
-    replay.BLOCK_STEPS = block
-    try:
-        with np.errstate(all="raise", under="ignore"):
-            slept = srcnb.sleep(net, x, config, seed, record=True, block_steps=block)
-            traced = srcnb.trace(net, x, config, seed, neurons=neurons)
-            membranes = traced.membranes()
-            for layer, indices in neurons.items():
-                of_layer = membranes[membranes["layer"] == layer]
-                fired = of_layer["spike"].to_numpy().reshape(n_steps, len(indices))
-                np.testing.assert_array_equal(fired, slept.spikes[layer][:, indices])
-                W = rebuilt(traced, net.weights, layer)
-                np.testing.assert_array_equal(W[indices], slept.weights[layer - 1][indices])
-    finally:
-        replay.BLOCK_STEPS = kept
+    slept = srcnb.sleep(net, x, config, seed, record=True, block_steps=block)
+    with mock.patch.object(replay, "BLOCK_STEPS", block):
+        traced = srcnb.trace(net, x, config, seed, neurons=neurons)
+        membranes = traced.membranes()
+        for layer, indices in neurons.items():
+            of_layer = membranes[membranes["layer"] == layer]
+            fired = of_layer["spike"].to_numpy().reshape(n_steps, len(indices))
+            np.testing.assert_array_equal(fired, slept.spikes[layer][:, indices])
+            W = rebuilt(traced, net.weights, layer)
+            np.testing.assert_array_equal(W[indices], slept.weights[layer - 1][indices])
     assert membranes["membrane"].dtype == dtype
 
 

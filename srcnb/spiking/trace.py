@@ -121,7 +121,7 @@ def check_neurons(
         raise ValueError("neurons must name at least one layer, got an empty mapping")
     chosen = {}
     for key, values in neurons.items():
-        layer = check_int("neurons: a layer", key, low=1, high=len(sizes) - 1)
+        layer = check_int("neurons (a layer)", key, low=1, high=len(sizes) - 1)
         name = f"neurons[{layer}]"
         high = sizes[layer] - 1
         indices = [check_int(name, i, high=high) for i in check_list(name, values)]
