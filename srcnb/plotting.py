@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 # Weights of a neuron that are drawn, those that moved furthest.
 N_WEIGHTS = 40
+# Spikes up to which each is a line across the other panels: more would hide what is there.
+MAX_SPIKE_LINES = 100
 
 
 def save(figure: "Figure", path: PathLike) -> None:
@@ -239,8 +241,9 @@ def draw_neuron(
 ) -> "list[Axes]":
     """A neuron during a sleep: its membrane, the spikes that it gets, and its weights that moved.
 
-    Blue is a synapse whose weight is larger in the end, orange one whose weight is smaller; of
-    those that moved, the 40 that moved furthest are drawn.
+    Blue are synapses whose weight is larger in the end, orange those whose weight is smaller; of
+    the weights that moved, the 40 that moved furthest. Vertical lines are the spikes of the neuron,
+    unless there are more than 100.
 
     Parameters
     ----------
@@ -266,9 +269,8 @@ def draw_neuron(
     top.plot(step, v, "-", color="0.35", linewidth=0.8, label="membrane, before the reset")
     top.plot(step, membranes["threshold"], "--", color="C3", linewidth=1.2, label="threshold β")
     top.plot(step[fired], v[fired], "v", color="k", markersize=4, label="spike")
-    if len(membranes):
-        layer, neuron = membranes[["layer", "neuron"]].iloc[0]
-        top.set_title(f"layer {layer}, neuron {neuron}: {fired.sum()} spikes in {len(step)} steps")
+    layer, neuron = membranes[["layer", "neuron"]].iloc[0] if len(membranes) else (1, "–")
+    top.set_title(f"layer {layer}, neuron {neuron}: {fired.sum()} spikes", loc="left")
     top.set(ylabel="membrane")
 
     ends = changes.groupby("pre").agg(first=("before", "first"), last=("after", "last"))
@@ -282,7 +284,8 @@ def draw_neuron(
     ]
     for label, spikes, color in kinds:
         middle.plot(spikes["step"], spikes["neuron"], color=color, label=label, **size)
-    middle.set(ylabel="neuron of the layer below")
+    middle.set_title("spikes that it gets", loc="left")
+    middle.set(ylabel="input" if layer == 1 else f"neuron of layer {layer - 1}")
 
     end = int(step[-1]) + 1 if len(step) else 0
     for pre, of_synapse in changes[changes["pre"].isin(moved.index)].groupby("pre"):
@@ -291,13 +294,17 @@ def draw_neuron(
         color = "C0" if moved[pre] > 0 else "C1"
         bottom.step(x, y, where="post", color=color, linewidth=0.8, alpha=0.7)
     bottom.axhline(0, color="0.6", linewidth=0.8)
-    n_moved = len(ends)
     bottom.set(xlabel="step", ylabel="weight")
-    bottom.set_title(f"{len(moved)} of {n_moved} weights that moved: those that moved furthest")
+    bottom.set_title(
+        f"the {len(moved)} weights that moved furthest, of {len(ends)} that moved", loc="left"
+    )
     for panel, scale in ((top, 1), (middle, 3)):
-        panel.legend(
-            loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, markerscale=scale
-        )
+        place = dict(loc="lower right", bbox_to_anchor=(1, 1), ncols=3, borderaxespad=0.1)
+        panel.legend(**place, frameon=False, fontsize="small", markerscale=scale)
     for panel in axes:
         panel.grid(alpha=0.3)
+    if fired.sum() <= MAX_SPIKE_LINES:
+        for panel in (middle, bottom):
+            for t in step[fired]:
+                panel.axvline(t, color="0.85", linewidth=0.8, zorder=0.5)
     return list(axes)

@@ -254,7 +254,7 @@ def _membranes(replay: Replay) -> "pd.DataFrame":
             "neuron": np.tile(np.asarray(replay.neurons, np.int32), n_steps),
             "impulse": impulse.ravel(),
             "membrane": membrane.ravel(),
-            "threshold": np.full(len(step), replay.beta),
+            "threshold": np.full(len(step), replay.beta, membrane.dtype),
             "spike": spike.ravel(),
         }
     )
