@@ -276,7 +276,7 @@ def draw_neuron(
     ends = changes.groupby("pre").agg(first=("before", "first"), last=("after", "last"))
     moved = ends["last"] - ends["first"]
     moved = moved[moved.abs().sort_values(kind="stable").index[::-1][:N_WEIGHTS]]
-    size = dict(markersize=1.5, linestyle="none", marker="o", markeredgewidth=0)
+    size = dict(markersize=2, linestyle="none", marker="o", markeredgewidth=0)
     kinds = [
         ("other synapses", inputs[~inputs["neuron"].isin(moved.index)], "0.75"),
         ("weight grew", inputs[inputs["neuron"].isin(moved.index[moved > 0])], "C0"),
@@ -302,9 +302,9 @@ def draw_neuron(
         place = dict(loc="lower right", bbox_to_anchor=(1, 1), ncols=3, borderaxespad=0.1)
         panel.legend(**place, frameon=False, fontsize="small", markerscale=scale)
     for panel in axes:
-        panel.grid(alpha=0.3)
+        panel.grid(alpha=0.3, axis="y")
     if fired.sum() <= MAX_SPIKE_LINES:
         for panel in (middle, bottom):
             for t in step[fired]:
-                panel.axvline(t, color="0.85", linewidth=0.8, zorder=0.5)
+                panel.axvline(t, color="0.8", linewidth=0.8, zorder=0.5)
     return list(axes)
