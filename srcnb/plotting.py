@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from srcnb.io import PathLike, replacing
 from srcnb.metrics import format_summary, in_time, summary
 
@@ -12,10 +14,12 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Weights of a neuron that are drawn, those that moved furthest.
-N_WEIGHTS = 40
+# Weights of a neuron that are drawn: so many of those that grew most, and that shrank most.
+N_WEIGHTS = 20
 # Spikes up to which each is a line across the other panels: more would hide what is there.
 MAX_SPIKE_LINES = 100
+# Dots in a raster from which on they are made transparent, so that their density is seen.
+OPAQUE_DOTS = 20_000
 
 
 def save(figure: "Figure", path: PathLike) -> None:
@@ -241,9 +245,9 @@ def draw_neuron(
 ) -> "list[Axes]":
     """A neuron during a sleep: its membrane, the spikes that it gets, and its weights that moved.
 
-    Blue are synapses whose weight is larger in the end, orange those whose weight is smaller; of
-    the weights that moved, the 40 that moved furthest. Vertical lines are the spikes of the neuron,
-    unless there are more than 100.
+    Of the synapses, blue are the 20 that grew most from the first of these steps to the last, and
+    orange the 20 that shrank most. Vertical lines are the spikes of the neuron, unless there are
+    more than 100.
 
     Parameters
     ----------
@@ -274,33 +278,39 @@ def draw_neuron(
     top.set(ylabel="membrane")
 
     ends = changes.groupby("pre").agg(first=("before", "first"), last=("after", "last"))
-    moved = ends["last"] - ends["first"]
-    moved = moved[moved.abs().sort_values(kind="stable").index[::-1][:N_WEIGHTS]]
-    size = dict(markersize=2, linestyle="none", marker="o", markeredgewidth=0)
-    kinds = [
-        ("other synapses", inputs[~inputs["neuron"].isin(moved.index)], "0.75"),
-        ("weight grew", inputs[inputs["neuron"].isin(moved.index[moved > 0])], "C0"),
-        ("weight shrank", inputs[inputs["neuron"].isin(moved.index[moved < 0])], "C1"),
-    ]
-    for label, spikes, color in kinds:
-        middle.plot(spikes["step"], spikes["neuron"], color=color, label=label, **size)
+    moved = (ends["last"] - ends["first"]).sort_values(kind="stable")
+    grew, shrank = moved[moved > 0][::-1][:N_WEIGHTS], moved[moved < 0][:N_WEIGHTS]
+    drawn = [*grew.index, *shrank.index]
+    dots: dict[str, Any] = dict(markersize=2, linestyle="none", marker="o", markeredgewidth=0)
+    alpha = max(0.05, min(1.0, OPAQUE_DOTS / max(len(inputs), 1)))
+    for label, spikes, color in (
+        ("other synapses", inputs[~inputs["neuron"].isin(drawn)], "0.7"),
+        ("weight grew", inputs[inputs["neuron"].isin(grew.index)], "C0"),
+        ("weight shrank", inputs[inputs["neuron"].isin(shrank.index)], "C1"),
+    ):
+        x, y = spikes["step"], spikes["neuron"]
+        middle.plot(x, y, color=color, label=label, alpha=alpha, **dots)
     middle.set_title("spikes that it gets", loc="left")
     middle.set(ylabel="input" if layer == 1 else f"neuron of layer {layer - 1}")
 
-    end = int(step[-1]) + 1 if len(step) else 0
-    for pre, of_synapse in changes[changes["pre"].isin(moved.index)].groupby("pre"):
-        x = [step[0], *of_synapse["step"], end]
-        y = [ends["first"][pre], *of_synapse["after"], ends["last"][pre]]
-        color = "C0" if moved[pre] > 0 else "C1"
-        bottom.step(x, y, where="post", color=color, linewidth=0.8, alpha=0.7)
     bottom.axhline(0, color="0.6", linewidth=0.8)
-    bottom.set(xlabel="step", ylabel="weight")
-    bottom.set_title(
-        f"the {len(moved)} weights that moved furthest, of {len(ends)} that moved", loc="left"
-    )
+    of_drawn = changes[changes["pre"].isin(drawn)]
+    for pre, of_synapse in of_drawn.groupby("pre"):
+        weight = np.array([ends["first"][pre], *of_synapse["after"], ends["last"][pre]])
+        when = [step[0], *of_synapse["step"], step[-1] + 1]
+        color = "C0" if moved[pre] > 0 else "C1"
+        bottom.step(when, weight - weight[0], where="post", color=color, linewidth=0.8, alpha=0.8)
+    bottom.set(xlabel="step", ylabel="change of the weight")
+    title = f"the {len(drawn)} weights that moved furthest up or down, of {len(ends)} that moved"
+    bottom.set_title(title, loc="left")
     for panel, scale in ((top, 1), (middle, 3)):
-        place = dict(loc="lower right", bbox_to_anchor=(1, 1), ncols=3, borderaxespad=0.1)
-        panel.legend(**place, frameon=False, fontsize="small", markerscale=scale)
+        place: dict[str, Any] = dict(
+            loc="lower right", bbox_to_anchor=(1, 1), ncols=3, borderaxespad=0.1
+        )
+        legend = panel.legend(**place, frameon=False, fontsize="small", markerscale=scale)
+        handles: Any = legend.legend_handles
+        for handle in handles:
+            handle.set_alpha(1)
     for panel in axes:
         panel.grid(alpha=0.3, axis="y")
     if fired.sum() <= MAX_SPIKE_LINES:

@@ -160,10 +160,16 @@ class Replay:
 
         In a step of the kernel with α = β = 0 membranes of 0 fire, so that only plasticity is left.
         """
-        names = ("inc", "dec", "gate_width")
-        constants = {name: self.config.in_layer(name, self.layer - 1) for name in names}
+        at, config = self.layer - 1, self.config
         config = replace(
-            self.config, alpha=[0.0], beta=[0.0], currents=None, targets=None, **constants
+            config,
+            alpha=[0.0],
+            beta=[0.0],
+            inc=config.in_layer("inc", at),
+            dec=config.in_layer("dec", at),
+            gate_width=config.in_layer("gate_width", at),
+            currents=None,
+            targets=None,
         )
         with no_fork:
             kernel: Any = import_module(ENGINES["numba"])

@@ -10,7 +10,7 @@ the layer are replayed.)
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import numpy as np
 
@@ -174,7 +174,7 @@ class Trace:
         chosen = {r.layer: (r.own, r.n_post, r.neurons) for r in self._replays.values()}
         for r in self._replays.values():
             n_pre = r.before.shape[1]
-            chosen[r.layer - 1] = (r.below, n_pre, range(n_pre))
+            chosen[r.layer - 1] = (r.below, n_pre, tuple(range(n_pre)))
         return _joined([_spikes(layer, *of_layer) for layer, of_layer in sorted(chosen.items())])
 
     def changes(self, layer: int | None = None, neuron: int | None = None) -> "pd.DataFrame":
@@ -221,9 +221,13 @@ class Trace:
         start, end = (0, n_steps) if steps is None else _check_steps(steps, n_steps)
         n_pre = replay.before.shape[1]
         inputs = _spikes(layer - 1, replay.below, n_pre, range(n_pre))
-        tables = (_membranes(replay), inputs, _changes(replay))
-        drawn = (t[(t["step"] >= start) & (t["step"] < end)] for t in tables)
-        return draw_neuron(*drawn)[0].get_figure()
+
+        def within(table: "pd.DataFrame") -> "pd.DataFrame":
+            return table[(table["step"] >= start) & (table["step"] < end)]
+
+        membranes, changes = within(_membranes(replay)), within(_changes(replay))
+        figure: Any = draw_neuron(membranes, within(inputs), changes)[0].get_figure()
+        return cast("Figure", figure)
 
     def _chosen(self, layer: int | None, neuron: int | None) -> list[Replay]:
         """The replays of all watched layers, or of one, or of one neuron of it."""
@@ -304,7 +308,7 @@ def _changes(replay: Replay) -> "pd.DataFrame":
             "layer": np.full(len(step), replay.layer, np.int32),
             "neuron": post,
             "pre": pre,
-            "cause": pd.Categorical.from_codes((~fired).astype(np.int8), ["inc", "dec"]),
+            "cause": pd.Categorical.from_codes((~fired).astype(np.int8), pd.Index(["inc", "dec"])),
             "gate": replay.gate(before),
             "before": before,
             "after": after,
