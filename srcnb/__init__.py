@@ -26,6 +26,7 @@ from srcnb.spiking.report import Change, NoChangeWarning, SilentLayerWarning, Sl
 from srcnb.spiking.scaling import FeatureScale
 from srcnb.spiking.simulate import simulate
 from srcnb.spiking.sleeping import sleep
+from srcnb.spiking.trace import Trace, trace
 
 __all__ = [
     "MLP",
@@ -44,6 +45,7 @@ __all__ = [
     "SleepInput",
     "SleepResult",
     "SleepTargets",
+    "Trace",
     "__version__",
     "alpha_factors",
     "calibrate",
@@ -55,4 +57,5 @@ __all__ = [
     "simulate",
     "sleep",
     "to_sklearn",
+    "trace",
 ]

@@ -4,7 +4,7 @@ import argparse
 from typing import Any
 
 from srcnb import cli_options as options
-from srcnb import cli_tune
+from srcnb import cli_trace, cli_tune
 from srcnb._version import __version__
 
 EPILOG = """\
@@ -63,6 +63,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_runner_options(run, "5")
     _add_experiment_parser(commands)
     cli_tune.add_parser(commands)
+    cli_trace.add_parser(commands)
     return parser
 
 

@@ -2,11 +2,13 @@
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from srcnb.io import PathLike, replacing
 from srcnb.metrics import format_summary, in_time, summary
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import pandas as pd
     from matplotlib.axes import Axes
@@ -16,10 +18,23 @@ if TYPE_CHECKING:
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 
 
+# Weights of a neuron that are drawn: so many of those that grew most, and that shrank most.
+N_WEIGHTS = 20
+# Spikes up to which each is a line across the other panels: more would hide what is there.
+MAX_SPIKE_LINES = 100
+# Dots in a raster from which on they are made transparent, so that their density is seen.
+OPAQUE_DOTS = 20_000
+
+
+def save(figure: "Figure", path: PathLike) -> None:
+    """Write a figure to ``path``, a PNG that is whole or as it was."""
+    with replacing(path) as temporary:
+        figure.savefig(temporary, dpi=150, format="png")
+
+
 def plot_results(results: "pd.DataFrame", path: PathLike, title: str = "") -> None:
     """Write the picture of :func:`draw_results` to ``path``, a PNG that is whole or as it was."""
-    with replacing(path) as temporary:
-        draw_results(results, title).savefig(temporary, dpi=150, format="png")
+    save(draw_results(results, title), path)
 
 
 def draw_results(results: "pd.DataFrame", title: str = "") -> "Figure":
@@ -99,8 +114,7 @@ def plot_search(
     trials: "pd.DataFrame", importances: "Mapping[str, float]", path: PathLike, title: str = ""
 ) -> None:
     """Write the picture of :func:`draw_search` to ``path``, a PNG that is whole or as it was."""
-    with replacing(path) as temporary:
-        draw_search(trials, importances, title).savefig(temporary, dpi=150, format="png")
+    save(draw_search(trials, importances, title), path)
 
 
 def draw_search(
@@ -257,8 +271,6 @@ def draw_matrix(
     -------
     matplotlib Axes
     """
-    import numpy as np
-
     if axes is None:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
@@ -279,3 +291,86 @@ def draw_matrix(
     axes.set_yticks(range(len(values)), list(map(str, values.index)))
     axes.figure.colorbar(image, ax=axes, label=label)
     return axes
+
+
+def draw_neuron(
+    membranes: "pd.DataFrame",
+    inputs: "pd.DataFrame",
+    changes: "pd.DataFrame",
+    axes: "Sequence[Axes] | None" = None,
+) -> "list[Axes]":
+    """A neuron during a sleep: its membrane, the spikes that it gets, and its weights that moved.
+
+    Of the synapses, blue are the 20 that grew most from the first of these steps to the last, and
+    orange the 20 that shrank most. Vertical lines are the spikes of the neuron, unless there are
+    more than 100.
+
+    Parameters
+    ----------
+    membranes, changes : tables of a :class:`srcnb.spiking.trace.Trace`, of one neuron
+    inputs : its table of spikes, of the layer below
+    axes : three Axes, or None
+        None: of a new figure of its own, one above the other.
+
+    Returns
+    -------
+    list of the three Axes: the membrane, with its threshold and spikes; the inputs as a raster; the
+    weights
+    """
+    if axes is None:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+
+        figure = Figure(figsize=(9, 8), layout="constrained")
+        FigureCanvasAgg(figure)
+        axes = figure.subplots(3, 1, sharex=True)
+    top, middle, bottom = axes
+    step, v, fired = (membranes[name].to_numpy() for name in ("step", "membrane", "spike"))
+    top.plot(step, v, "-", color="0.35", linewidth=0.8, label="membrane, before the reset")
+    top.plot(step, membranes["threshold"], "--", color="C3", linewidth=1.2, label="threshold β")
+    top.plot(step[fired], v[fired], "v", color="k", markersize=4, label="spike")
+    layer, neuron = membranes[["layer", "neuron"]].iloc[0] if len(membranes) else (1, "–")
+    top.set_title(f"layer {layer}, neuron {neuron}: {fired.sum()} spikes", loc="left")
+    top.set(ylabel="membrane")
+
+    ends = changes.groupby("pre").agg(first=("before", "first"), last=("after", "last"))
+    moved = (ends["last"] - ends["first"]).sort_values(kind="stable")
+    grew, shrank = moved[moved > 0][::-1][:N_WEIGHTS], moved[moved < 0][:N_WEIGHTS]
+    drawn = [*grew.index, *shrank.index]
+    dots: dict[str, Any] = dict(markersize=2, linestyle="none", marker="o", markeredgewidth=0)
+    alpha = max(0.05, min(1.0, OPAQUE_DOTS / max(len(inputs), 1)))
+    for label, spikes, color in (
+        ("other synapses", inputs[~inputs["neuron"].isin(drawn)], "0.7"),
+        ("weight grew", inputs[inputs["neuron"].isin(grew.index)], "C0"),
+        ("weight shrank", inputs[inputs["neuron"].isin(shrank.index)], "C1"),
+    ):
+        x, y = spikes["step"], spikes["neuron"]
+        middle.plot(x, y, color=color, label=label, alpha=alpha, **dots)
+    middle.set_title("spikes that it gets", loc="left")
+    middle.set(ylabel="input" if layer == 1 else f"neuron of layer {layer - 1}")
+
+    bottom.axhline(0, color="0.6", linewidth=0.8)
+    of_drawn = changes[changes["pre"].isin(drawn)]
+    for pre, of_synapse in of_drawn.groupby("pre"):
+        weight = np.array([ends["first"][pre], *of_synapse["after"], ends["last"][pre]])
+        when = [step[0], *of_synapse["step"], step[-1] + 1]
+        color = "C0" if moved[pre] > 0 else "C1"
+        bottom.step(when, weight - weight[0], where="post", color=color, linewidth=0.8, alpha=0.8)
+    bottom.set(xlabel="step", ylabel="change of the weight")
+    title = f"the {len(drawn)} weights that moved furthest up or down, of {len(ends)} that moved"
+    bottom.set_title(title, loc="left")
+    for panel, scale in ((top, 1), (middle, 3)):
+        place: dict[str, Any] = dict(
+            loc="lower right", bbox_to_anchor=(1, 1), ncols=3, borderaxespad=0.1
+        )
+        legend = panel.legend(**place, frameon=False, fontsize="small", markerscale=scale)
+        handles: Any = legend.legend_handles
+        for handle in handles:
+            handle.set_alpha(1)
+    for panel in axes:
+        panel.grid(alpha=0.3, axis="y")
+    if fired.sum() <= MAX_SPIKE_LINES:
+        for panel in (middle, bottom):
+            for t in step[fired]:
+                panel.axvline(t, color="0.8", linewidth=0.8, zorder=0.5)
+    return list(axes)

@@ -123,6 +123,13 @@ def updated(sleep_input, *share):
     return sleep_input
 
 
+def traced():
+    """A trace of all neurons of layer 1, in a sleep of three steps."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it is silent
+        return srcnb.trace(NET, np.full(4, 0.1), CONFIG, neurons={1: range(5)})
+
+
 def with_biases(biases):
     net = MLP((4, 5, 3), bias=True, random_state=0)
     net.biases = biases
@@ -395,6 +402,24 @@ TABLE = [
         lambda v: srcnb.sleep(NET, updated(srcnb.SampleInput(v)), CONFIG),
         "n_samples",
         [10**14, 10**30],
+    ),
+    *lines(
+        "trace",
+        of(srcnb.trace, net=NET, sleep_input=np.full(4, 0.1), config=CONFIG),
+        net=[None, "x", MLP, WEIGHTS, object()],
+        sleep_input=[None, 3, "x", srcnb.SampleInput, np.full(5, 0.1), RAGGED],
+        config=[{}, SleepConfig, 3, "x", srcnb.SleepTargets],
+        scale=[{}, 2, FeatureScale, X],
+        random_state=NO_RANDOM_STATES,
+        neurons=[*NO_INTS, 0, -1, {0: [1]}, {3: [1]}, {1.5: [0]}, {"x": [0]}, {1: []}, {1: [5]}]
+        + [{1: [-1]}, {1: [0, 0]}, {1: 3}, {1: "x"}, {1: [True]}, {1: [0.5]}, [1, 2]],
+    ),
+    *lines(
+        "Trace-plot",
+        lambda name: lambda value: traced().plot(**{"layer": 1, name: value}),
+        layer=[0, 3, "x", 1.5, [1]],
+        neuron=[-1, 5, "x", 0.5, [0]],
+        steps=[3, "x", (1,), (0, 1, 2), (0, 0), (2, 1), (-1, 2), (0, 4), (0.5, 2), {0: 1, 2: 3}],
     ),
     *lines(
         "SleepTargets",

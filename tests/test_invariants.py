@@ -23,6 +23,7 @@ ORDER = (
     *("methods.src", "methods.rehearsal", "methods.icarl", "methods.regularization"),
     *("methods.merging", "methods.rivals", "methods.lwf", "methods", "metrics"),
     *("analysis", "plotting"),
+    *("spiking.replay", "spiking.trace"),  # it draws itself
     *("experiments.sleeps", "experiments.cells", "experiments.tables", "experiments.folder"),
     *("experiments.workers", "experiments.runner"),
     *(
@@ -41,10 +42,10 @@ ORDER = (
     *("experiments.studies.order_and_time", "experiments.studies.little_data"),
     *("experiments.studies.confidence", "experiments.studies", "experiments"),
     *("search_space", "search_trials", "search"),
-    *("streams", "cli_options", "cli_tune", "parser", "cli", "__main__"),
+    *("streams", "cli_options", "cli_tune", "cli_trace", "parser", "cli", "__main__"),
 )
 # These speak of options, and may import srcnb itself.
-PROGRAM = ("cli_options", "cli_tune", "parser", "cli")
+PROGRAM = ("cli_options", "cli_tune", "cli_trace", "parser", "cli")
 # Words of earlier versions, and pictures where the field has terms.
 UNWANTED = (
     r"\b(asleep|dream(s|ing)?|nights?|naps?|MATLAB preset|at the door|a hair|nobody|lucky?)\b"

@@ -18,6 +18,9 @@ def test_defaults_and_values():
     assert [parse(c).command for c in ("run", "experiment")] == ["run", "experiment"]
     tune = parse("tune")
     assert (tune.out, tune.trials, tune.finalists, tune.jobs) == ("tune", 100, 5, -1)
+    trace = parse("trace")
+    assert (trace.file, trace.stage, trace.neurons, trace.seed) == (None, 2, ["3"], 0)
+    assert (trace.out, trace.dataset) == ("trace", "digits")
 
 
 @pytest.mark.parametrize(

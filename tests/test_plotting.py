@@ -184,3 +184,76 @@ def test_a_matrix_of_numbers():
     assert plotting.draw_matrix(values, given, limits=(0, 200)) is given
     assert given.images[0].get_clim() == (0, 200)
     assert {t.get_color() for t in given.texts} == {"white"}
+
+
+def neuron_tables(n_spikes=2):
+    """A neuron of layer 2 in ten steps, its inputs 4, 5 and 6, and how their weights moved."""
+    fired = np.arange(10) >= 10 - n_spikes
+    membranes = pd.DataFrame(dict(step=range(10), layer=2, neuron=7, membrane=np.arange(10.0)))
+    membranes = membranes.assign(threshold=7.5, spike=fired)
+    inputs = pd.DataFrame(dict(step=[1, 2, 8, 9, 9], layer=1, neuron=[4, 6, 4, 5, 4]))
+    changes = pd.DataFrame(
+        [(8, 4, 0.1, 0.3), (8, 5, -0.1, -0.2), (8, 6, 0.1, 0.15)]
+        + [(9, 4, 0.3, 0.2), (9, 5, -0.2, -0.4), (9, 6, 0.15, 0.1)],
+        columns=["step", "pre", "before", "after"],
+    )
+    return membranes, inputs, changes
+
+
+def test_a_neuron():
+    axes = plotting.draw_neuron(*neuron_tables())
+    top, middle, bottom = axes
+    drawn = lines(top)
+    np.testing.assert_array_equal(drawn["membrane, before the reset"], [range(10), range(10)])
+    np.testing.assert_array_equal(drawn["threshold β"][1], [7.5] * 10)
+    np.testing.assert_array_equal(drawn["spike"], [[8, 9], [8, 9]])
+    assert top.get_title("left") == "layer 2, neuron 7: 2 spikes"
+    # A colour says which weight is larger in the end, in the raster and of the weights.
+    dots = lines(middle)
+    np.testing.assert_array_equal(dots["weight grew"], [[1, 8, 9], [4, 4, 4]])
+    np.testing.assert_array_equal(dots["weight shrank"], [[9], [5]])
+    np.testing.assert_array_equal(dots["other synapses"], [[2], [6]])
+    assert middle.get_ylabel() == "neuron of layer 1"
+    grew, shrank = bottom.lines[1:3]
+    np.testing.assert_allclose(grew.get_xydata(), [[0, 0], [8, 0.2], [9, 0.1], [10, 0.1]])
+    np.testing.assert_allclose(shrank.get_xydata(), [[0, 0], [8, -0.1], [9, -0.3], [10, -0.3]])
+    colours = {line.get_label(): line.get_color() for line in middle.lines}
+    assert grew.get_color() == colours["weight grew"] != colours["weight shrank"]
+    assert shrank.get_color() == colours["weight shrank"]
+    assert bottom.get_title("left") == (
+        "the 2 weights that moved furthest up or down, of 3 that moved"
+    )
+    # The spikes of the neuron, as lines across.
+    assert [line.get_xdata()[0] for line in middle.lines[3:]] == [8, 9]
+    given = [axes[0].figure.add_subplot() for _ in range(3)]
+    assert plotting.draw_neuron(*neuron_tables(), given) == given
+
+
+def test_of_a_neuron_the_weights_that_moved_furthest(monkeypatch):
+    membranes, inputs, changes = neuron_tables()
+    more = [(9, pre, 0.0, pre - 8.5) for pre in (7, 8, 9, 10)]  # -1.5, -0.5, 0.5 and 1.5
+    changes = pd.concat([changes, pd.DataFrame(more, columns=changes.columns)])
+    monkeypatch.setattr(plotting, "N_WEIGHTS", 1)
+    monkeypatch.setattr(plotting, "MAX_SPIKE_LINES", 1)
+    monkeypatch.setattr(plotting, "OPAQUE_DOTS", 2)
+    _, middle, bottom = plotting.draw_neuron(membranes, inputs, changes)
+    assert [line.get_ydata()[-1] for line in bottom.lines] == [0, -1.5, 1.5]
+    dots = lines(middle)
+    assert len(middle.lines) == 3 and len(dots["other synapses"][0]) == 5
+    assert {line.get_alpha() for line in middle.lines} == {0.4}
+    assert {handle.get_alpha() for handle in middle.get_legend().legend_handles} == {1}
+
+
+def test_a_neuron_that_never_fires():
+    membranes, inputs, changes = neuron_tables(0)
+    top, _, bottom = plotting.draw_neuron(membranes, inputs, changes[:0])
+    assert not len(lines(top)["spike"][0]) and len(bottom.lines) == 1
+
+
+def test_the_legends_of_a_neuron_hide_nothing():
+    axes = plotting.draw_neuron(*neuron_tables())
+    axes[0].figure.draw_without_rendering()
+    for panel in axes[:2]:
+        legend = panel.get_legend().get_window_extent()
+        title = panel._left_title.get_window_extent()
+        assert legend.y0 >= panel.get_window_extent().y1 - 1 and title.x1 < legend.x0

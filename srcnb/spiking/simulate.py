@@ -79,20 +79,24 @@ class Simulation:
 
     def advance(self, input_spikes: Array) -> None:
         """Run the steps of ``input_spikes``, checked bool (n, n_0), block_steps at a time."""
+        for start in range(0, len(input_spikes), self.block_steps):
+            self.run_block(input_spikes[start : start + self.block_steps])
+
+    def run_block(self, block: Array) -> list[Array]:
+        """Run at most block_steps steps; returns the spikes of layers 0 … L, bool (n, n_l)."""
         # An overflow is reported once, below, not by NumPy at every step.
         with np.errstate(over="ignore", invalid="ignore"):
-            for start in range(0, len(input_spikes), self.block_steps):
-                block = input_spikes[start : start + self.block_steps]
-                fired = self._engine.run_block(self.weights, self.membranes, block, self.config)
-                spikes = [block, *fired]
-                for count, s in zip(self.spike_counts, spikes, strict=True):
-                    _add_counts(count, s)
-                if self._recorded is not None:
-                    self._recorded.append(spikes)
-                self.n_steps += len(block)
-                self._n_blocks += 1
-                if self._n_blocks % BLOCKS_PER_CHECK == 0:
-                    self._check_overflow()
+            fired = self._engine.run_block(self.weights, self.membranes, block, self.config)
+        spikes = [block, *fired]
+        for count, s in zip(self.spike_counts, spikes, strict=True):
+            _add_counts(count, s)
+        if self._recorded is not None:
+            self._recorded.append(spikes)
+        self.n_steps += len(block)
+        self._n_blocks += 1
+        if self._n_blocks % BLOCKS_PER_CHECK == 0:
+            self._check_overflow()
+        return spikes
 
     def state(self) -> tuple[Any, ...]:
         """A copy of what the steps so far have made, for ``go_back``."""

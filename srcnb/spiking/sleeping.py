@@ -1,7 +1,7 @@
 """``srcnb.sleep``: a network and a sleep input in, the slept network out."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -12,7 +12,15 @@ from srcnb.spiking.inputs import AnyInput, as_table, draw_spikes, input_blocks
 from srcnb.spiking.report import SleepResult, warn_of
 from srcnb.spiking.scaling import FeatureScale
 from srcnb.spiking.simulate import BLOCK_STEPS, Simulation, check_network
-from srcnb.spiking.watchers import MAX_DROP, MOMENTS, Watcher, caller, check_validate, guard
+from srcnb.spiking.watchers import (
+    MAX_DROP,
+    MOMENTS,
+    Network,
+    Watcher,
+    caller,
+    check_validate,
+    guard,
+)
 from srcnb.validation import (
     Array,
     ArrayLike,
@@ -105,7 +113,6 @@ def sleep(
     NoChangeWarning
         If layers fired and no weight changed, or the sleep was stopped before one was kept.
     """
-    check_network(net)
     alone = every is not None and callback is None and validate is None
     if alone or (callback is not None and every is None):
         raise ValueError(f"callback and every go together, got {callback=}, {every=}")
@@ -115,36 +122,71 @@ def sleep(
         check_real("max_drop", max_drop, 0, 1)
         if validate is None:
             raise ValueError(f"max_drop goes with validate, got {max_drop=}, {validate=}")
-    if scale is not None:
-        check_instance("scale", scale, FeatureScale, "a FeatureScale")
-    input_rng, spike_rng, first_rng = check_rng("random_state", random_state).spawn(3)
-    sleeping = net if scale is None else scale.into(net)
-    if not isinstance(config, SleepConfig):
-        config = _calibrated(sleeping, sleep_input, config, first_rng)
-    simulation = Simulation(sleeping.weights, config, engine, record, block_steps=block_steps)
-
-    def network(weights: list[Array]) -> MLP:
-        slept = sleeping.with_weights(weights)
-        return slept if scale is None else scale.back(slept, net)
-
+    start = Start.of(net, sleep_input, config, random_state, scale)
+    config = start.config
+    simulation = Simulation(start.net.weights, config, engine, record, block_steps=block_steps)
     watchers: list[Watcher] = []
     if validate is not None:
         drop = MAX_DROP if max_drop is None else float(max_drop)
-        watchers.append(guard(network, simulation, *check_validate(validate, net), drop))
+        watchers.append(guard(start.network, simulation, *check_validate(validate, net), drop))
         every = every or -(-config.n_steps // MOMENTS)
     if callback is not None:
-        watchers.append(caller(callback, network))
-
-    def spikes() -> Iterator[Array]:
-        for intensities in input_blocks(
-            sleep_input, config, simulation.n_inputs, input_rng, simulation.block_steps
-        ):
-            uniforms = spike_rng.random(intensities.shape, dtype=np.float32)
-            yield draw_spikes(intensities, uniforms, config)
-
-    result = simulation.result(_run(simulation, spikes(), every or config.n_steps, watchers))
+        watchers.append(caller(callback, start.network))
+    spikes = start.spikes(simulation.block_steps)
+    result = simulation.result(_run(simulation, spikes, every or config.n_steps, watchers))
     warn_of(result)
-    return replace(result, net=network(result.weights))
+    return replace(result, net=start.network(result.weights))
+
+
+@dataclass(frozen=True, eq=False)
+class Start:
+    """A sleep before its first step; :meth:`of` takes what :func:`sleep` does.
+
+    Attributes
+    ----------
+    net : MLP on intensities, which sleeps
+    config : SleepConfig
+    network : from weights (list over layers 1 … L) of ``net`` to the network on its own features
+    spikes : from ``block_steps`` to an iterator over blocks of input spikes, bool (n, n_0), of at
+        most so many steps, n_steps in sum. It can be used once, as it draws random numbers.
+    """
+
+    net: MLP
+    config: SleepConfig
+    network: Network
+    spikes: Callable[[int], Iterator[Array]]
+
+    @classmethod
+    def of(
+        cls,
+        net: MLP,
+        sleep_input: AnyInput,
+        config: SleepConfig | SleepTargets | None,
+        random_state: RandomState,
+        scale: FeatureScale | None,
+    ) -> "Start":
+        """Check the arguments, and calibrate unless ``config`` is a SleepConfig."""
+        check_network(net)
+        if scale is not None:
+            check_instance("scale", scale, FeatureScale, "a FeatureScale")
+        input_rng, spike_rng, first_rng = check_rng("random_state", random_state).spawn(3)
+        sleeping = net if scale is None else scale.into(net)
+        if not isinstance(config, SleepConfig):
+            config = _calibrated(sleeping, sleep_input, config, first_rng)
+        constants = config
+
+        def network(weights: list[Array]) -> MLP:
+            slept = sleeping.with_weights(weights)
+            return slept if scale is None else scale.back(slept, net)
+
+        def spikes(block_steps: int) -> Iterator[Array]:
+            for intensities in input_blocks(
+                sleep_input, constants, sleeping.layer_sizes[0], input_rng, block_steps
+            ):
+                uniforms = spike_rng.random(intensities.shape, dtype=np.float32)
+                yield draw_spikes(intensities, uniforms, constants)
+
+        return cls(sleeping, config, network, spikes)
 
 
 def _calibrated(
