@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from srcnb import cli_options as options
+from srcnb.cli_figures import figures_command
 from srcnb.cli_tune import tune_command
 from srcnb.parser import build_parser
 from srcnb.streams import complain, open_streams, say
@@ -179,7 +180,12 @@ def _client(address: str) -> Any:
         raise ValueError(f"scheduler must be a Dask scheduler, got {address!r}: {error}") from None
 
 
-COMMANDS = {"run": run_command, "experiment": experiment_command, "tune": tune_command}
+COMMANDS = {
+    "run": run_command,
+    "experiment": experiment_command,
+    "tune": tune_command,
+    "figures": figures_command,
+}
 
 
 def main(argv: list[str] | None = None) -> int:

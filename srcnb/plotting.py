@@ -13,6 +13,16 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+def new_figure(size: "tuple[float, float]") -> "Figure":
+    """An empty matplotlib Figure of (width, height) inches, with the canvas that files need."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=size, layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
 def plot_results(results: "pd.DataFrame", path: PathLike, title: str = "") -> None:
     """Write the picture of :func:`draw_results` to ``path``, a PNG that is whole or as it was."""
     with replacing(path) as temporary:
@@ -31,13 +41,9 @@ def draw_results(results: "pd.DataFrame", title: str = "") -> "Figure":
     -------
     matplotlib Figure with two axes: the curves, and the table
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     results = in_time(results)
     methods = list(dict.fromkeys(results["method"]))
-    figure = Figure(figsize=(9, 4.4 + 0.3 * len(methods)), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure((9, 4.4 + 0.3 * len(methods)))
     top, bottom = figure.subplots(2, 1, height_ratios=[10, 1.2 + 0.9 * len(methods)])
     n_stages = int(results["stage"].max())
     for i, method in enumerate(methods):
@@ -114,11 +120,7 @@ def draw_search(
     -------
     matplotlib Figure with two axes: the trials, and bars of the importances
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(9, 6.5), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure((9, 6.5))
     top, bottom = figure.subplots(2, 1)
     complete = trials[trials["state"] == "complete"]
     pruned = trials[trials["state"] == "pruned"]
@@ -166,13 +168,7 @@ def draw_conditions(
     """
     from srcnb.metrics import interval
 
-    if axes is None:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-
-        figure = Figure(figsize=(7, 1.2 + 0.35 * values.shape[1]), layout="constrained")
-        FigureCanvasAgg(figure)
-        axes = figure.subplots()
+    axes = new_figure((7, 1.2 + 0.35 * values.shape[1])).subplots() if axes is None else axes
     for i, (_, of_condition) in enumerate(values.items()):
         seen = of_condition.dropna()
         axes.plot(seen, [i] * len(seen), "o", color="0.6", markersize=3, zorder=1)
@@ -201,13 +197,7 @@ def draw_curves(values: "pd.DataFrame", x: str, y: str, axes: "Axes | None" = No
     """
     from srcnb.metrics import interval
 
-    if axes is None:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-
-        figure = Figure(figsize=(6, 4), layout="constrained")
-        FigureCanvasAgg(figure)
-        axes = figure.subplots()
+    axes = new_figure((6, 4)).subplots() if axes is None else axes
     # Told apart by marks and lines as well as by colours.
     styles = ["o-", "s--", "^:", "D-.", "v-", "x--"]
     for i, (change, part) in enumerate(values.groupby("change", sort=False)):

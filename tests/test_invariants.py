@@ -22,7 +22,7 @@ ORDER = (
     "methods.lazy",
     *("methods.src", "methods.rehearsal", "methods.icarl", "methods.regularization"),
     *("methods.merging", "methods.rivals", "methods.lwf", "methods", "metrics"),
-    *("analysis", "plotting"),
+    *("analysis", "plotting", "before_after", "activity", "pictures", "sleep_pictures"),
     *("experiments.sleeps", "experiments.cells", "experiments.tables", "experiments.folder"),
     *("experiments.workers", "experiments.runner"),
     *(
@@ -35,11 +35,12 @@ ORDER = (
     *("experiments.one_sleep", "experiments.patches"),
     *("experiments.studies.recover", "experiments.studies.recover_probes"),
     *("experiments.studies.capacity", "experiments.studies", "experiments"),
+    *("experiments.saved", "experiments.figures"),
     *("search_space", "search_trials", "search"),
-    *("streams", "cli_options", "cli_tune", "parser", "cli", "__main__"),
+    *("streams", "cli_options", "cli_tune", "cli_figures", "parser", "cli", "__main__"),
 )
 # These speak of options, and may import srcnb itself.
-PROGRAM = ("cli_options", "cli_tune", "parser", "cli")
+PROGRAM = ("cli_options", "cli_tune", "cli_figures", "parser", "cli")
 # Words of earlier versions, and pictures where the field has terms.
 UNWANTED = (
     r"\b(asleep|dream(s|ing)?|nights?|naps?|MATLAB preset|at the door|a hair|nobody|lucky?)\b"
