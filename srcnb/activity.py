@@ -156,9 +156,9 @@ def reactivation(
     """Whether a sleep replays classes: their awake activation against its firing rates.
 
     For each layer and window of the sleep: Pearson's correlation, over the layer's neurons, of a
-    class's mean awake activation with the number of spikes in that window. What does not depend on
-    the class (some neurons are always active) is in the same with shuffled classes, where each
-    sample has the label of another.
+    class's mean awake activation, less the mean over all classes (as some neurons are always
+    active), with the number of spikes in that window. And the same with shuffled classes, where
+    each sample has the label of another: what chance gives.
 
     Parameters
     ----------
@@ -187,9 +187,10 @@ def reactivation(
     bounds = np.linspace(0, result.n_steps, n_windows + 1).round().astype(int)
     rows = []
     for layer, spikes in enumerate(recorded(result)[1:-1], 1):
+        of_labels = awake[layer - 1].reshape(len(labels), len(classes), -1)
         for start, stop in zip(bounds[:-1], bounds[1:], strict=True):
-            found = _correlations(awake[layer - 1], spikes[start:stop].sum(axis=0))
-            found = found.reshape(len(labels), len(classes))
+            counts = spikes[start:stop].sum(axis=0)
+            found = np.stack([_correlations(a - a.mean(axis=0), counts) for a in of_labels])
             low, high = np.quantile(found[1:], [0.025, 0.975])
             at = {"layer": layer, "step": (start + stop) / 2}
             among = {"shuffled": found[1:].mean(), "low": low, "high": high}

@@ -148,12 +148,14 @@ class WeightPairs:
     edges : (n_bins + 1,) float64, the same for both
     changes : (n_bins,) float64, how many weights changed by so much
     change_edges : (n_bins + 1,) float64, centred at 0
+    moved : whether any weight changed
     """
 
     counts: Array
     edges: Array
     changes: Array
     change_edges: Array
+    moved: bool
 
 
 def weight_pairs(before: MLP, after: MLP, n_bins: int = 121) -> list[WeightPairs]:
@@ -165,15 +167,14 @@ def weight_pairs(before: MLP, after: MLP, n_bins: int = 121) -> list[WeightPairs
         W, V = np.asarray(one), np.asarray(other)
         edges = np.linspace(-1, 1, n_bins + 1) * (max(abs(W).max(), abs(V).max()) or 1)
         by_row = [slice(i, i + 256) for i in range(0, len(W), 256)]
-        change_edges = np.linspace(-1, 1, n_bins + 1) * (
-            max(abs(V[rows] - W[rows]).max() for rows in by_row) or 1
-        )
+        most = max(float(abs(V[rows] - W[rows]).max()) for rows in by_row)
+        change_edges = np.linspace(-1, 1, n_bins + 1) * (most or 1)
         counts, changes = np.zeros((n_bins, n_bins)), np.zeros(n_bins)
         for rows in by_row:
             w, v = W[rows].ravel(), V[rows].ravel()
             counts += np.histogram2d(w, v, [edges, edges])[0]
             changes += np.histogram(v - w, change_edges)[0]
-        found.append(WeightPairs(counts, edges, changes, change_edges))
+        found.append(WeightPairs(counts, edges, changes, change_edges, most > 0))
     return found
 
 

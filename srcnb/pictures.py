@@ -64,11 +64,11 @@ def draw_matrix(
     return axes
 
 
-def colour_bar(axes: "Axes | Sequence[Axes]", label: str) -> None:
-    """A colour bar beside axes with images of one colour scale."""
+def colour_bar(axes: "Axes | Sequence[Axes]", label: str, aspect: float = 15) -> None:
+    """A colour bar, ``aspect`` times as high as wide, beside axes with images of one scale."""
     several: Any = np.ravel(np.array(axes, dtype=object)).tolist()
     figure = several[0].figure
-    figure.colorbar(several[0].images[0], ax=several, label=label, pad=0.01, aspect=15)
+    figure.colorbar(several[0].images[0], ax=several, label=label, pad=0.01, aspect=aspect)
 
 
 def draw_accuracy(results: "pd.DataFrame", figure: "Figure | None" = None) -> "Figure":
@@ -236,7 +236,10 @@ def draw_weight_histograms(
         bottom.stairs(of_layer.changes, of_layer.change_edges, color="0.2", fill=True)
         for panel, label in ((top, "weight"), (bottom, "change of the weight")):
             panel.set(xlabel=label, yscale="log")
+            panel.set_ylim(bottom=0.5)
             panel.grid(alpha=0.3)
+        if not of_layer.moved:
+            bottom.set_title("no weight moved", fontsize=9)
         top.set_title(f"layer {layer}", fontsize=10)
     for panel in panels[:, 0]:
         panel.set_ylabel("synapses")

@@ -44,25 +44,32 @@ def draw_raster(result: SleepResult, layer: int, axes: "Axes | None" = None) -> 
     axes.set_xlim(0, max(result.n_steps, 1))
     axes.set_ylim(len(shown) - 0.5 if len(shown) else 0.5, -0.5)
     axes.set_yticks([])
-    names = {0: "input", len(result.spikes or ()) - 1: "output"}
-    share = len(fired) / spikes.shape[1]
+    name = _name(layer, len(recorded(result)) - 1)
+    share = 100 * len(fired) / spikes.shape[1]
     axes.set_ylabel(
-        f"{names.get(layer, f'layer {layer}')}\n{len(shown)} of {spikes.shape[1]}\n"
-        f"({share:.0%} fired)",
+        f"{name}\n{share:.0f} % of {spikes.shape[1]}\nfired",
         fontsize=8,
+        rotation=0,
+        ha="right",
+        va="center",
     )
     return axes
+
+
+def _name(layer: int, last: int) -> str:
+    return {0: "input", last: "output"}.get(layer, f"layer {layer}")
 
 
 def draw_rates(blocks: "pd.DataFrame", axes: "Axes | None" = None) -> "Axes":
     """Firing rate of each layer per block of steps, in Hz; ``blocks`` as of an Activity."""
     axes = new_figure((7, 2.5)).subplots() if axes is None else axes
     for layer, of_layer in blocks.groupby("layer"):
-        name = f"layer {layer}" if layer else "input"
+        name = _name(int(layer), int(blocks["layer"].max()))
         _line(axes, of_layer["step"], of_layer["rate"], int(layer), name)
     # Rates of the layers may be far apart; 0 must be seen as well.
     positive = blocks.loc[blocks["rate"] > 0, "rate"]
-    axes.set_yscale("symlog", linthresh=float(positive.min()) if len(positive) else 1.0)
+    least = 10 ** np.floor(np.log10(positive.min())) if len(positive) else 1.0
+    axes.set_yscale("symlog", linthresh=float(least), linscale=0.5)
     axes.set_ylim(bottom=0)
     return _finished(axes, "firing rate (Hz)")
 
@@ -71,7 +78,8 @@ def draw_moves(blocks: "pd.DataFrame", axes: "Axes | None" = None) -> "Axes":
     """Norms of increments (upwards) and decrements (downwards) of each layer per block of steps."""
     axes = new_figure((7, 2.5)).subplots() if axes is None else axes
     for layer, of_layer in blocks[blocks["layer"] > 0].groupby("layer"):
-        _line(axes, of_layer["step"], of_layer["increment"], int(layer), f"layer {layer}")
+        name = _name(int(layer), int(blocks["layer"].max()))
+        _line(axes, of_layer["step"], of_layer["increment"], int(layer), name)
         _line(axes, of_layer["step"], -of_layer["decrement"], int(layer), "")
     axes.axhline(0, color="black", linewidth=0.8)
     return _finished(axes, "norm of increments (+)\nand decrements (-)")
@@ -140,7 +148,6 @@ def draw_sleep(activity: Activity, figure: "Figure | None" = None) -> "Figure":
     draw_accuracies(activity.accuracy, panels[n + 2]).set_title("accuracy on each task", **_LEFT)
     for panel in panels[n : n + 2]:
         panel.set_xlabel("")
-    figure.align_ylabels(panels)
     return figure
 
 
@@ -174,7 +181,7 @@ def draw_weight_images(
         panels[row, 0].set_ylabel(name, fontsize=8)
     colour_bar(panels[:1].ravel(), "weight")
     if len(panels) > 1:
-        colour_bar(panels[1:].ravel(), "weight")
+        colour_bar(panels[1:].ravel(), "weight", 12 * (len(panels) - 1))
     return figure
 
 
@@ -241,9 +248,10 @@ def draw_reactivation(
     seen: Sequence[Sequence[int]] = (),
     figure: "Figure | None" = None,
 ) -> "Figure":
-    """How much more each class is replayed than shuffled classes are: classes × windows, by layer.
+    """How much each class is replayed in each window of a sleep: classes × windows, by layer.
 
-    Dots are where the correlation is outside of 95 % of those with shuffled classes.
+    The colour is the correlation with the class; dots are where it is outside of 95 % of those with
+    shuffled classes.
 
     Parameters
     ----------
@@ -252,14 +260,13 @@ def draw_reactivation(
     figure : Figure or None
     """
     layers = sorted(set(reactivated["layer"]))
-    excess = reactivated.assign(excess=reactivated["correlation"] - reactivated["shuffled"])
     n_classes = reactivated["class"].nunique()
     figure = new_figure((1.5 + 4 * len(layers), 1 + 0.28 * n_classes)) if figure is None else figure
     panels = figure.subplots(1, len(layers), squeeze=False, sharey=True)[0]
-    end = float(excess["excess"].abs().max()) or 1.0
+    end = float(reactivated["correlation"].abs().max()) or 1.0
     for layer, panel in zip(layers, panels, strict=True):
-        part = excess[excess["layer"] == layer]
-        table = part.pivot(index="class", columns="step", values="excess")
+        part = reactivated[reactivated["layer"] == layer]
+        table = part.pivot(index="class", columns="step", values="correlation")
         steps, classes = table.columns.to_numpy(float), list(table.index)
         half = (steps[1] - steps[0]) / 2 if len(steps) > 1 else steps[0]
         panel.imshow(
@@ -281,5 +288,5 @@ def draw_reactivation(
         panel.set(xlabel="step")
         panel.set_title(f"layer {layer}", fontsize=10)
     panels[0].set_ylabel("class")
-    colour_bar(panels, "correlation, less that\nwith shuffled classes")
+    colour_bar(panels, "correlation (dots: beyond\nshuffled classes)")
     return figure
