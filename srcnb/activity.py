@@ -127,10 +127,11 @@ def block_rates(result: SleepResult, every: int) -> "pd.DataFrame":
     import pandas as pd
 
     check_int("every", every, low=1)
+    of_layers = recorded(result)
     rows = []
     for start in range(0, result.n_steps, every):
         stop = min(start + every, result.n_steps)
-        for layer, spikes in enumerate(recorded(result)):
+        for layer, spikes in enumerate(of_layers):
             rate = spikes[start:stop].mean() / result.config.dt
             rows.append({"step": stop, "layer": layer, "rate": float(rate)})
     return pd.DataFrame(rows, columns=["step", "layer", "rate"])
@@ -181,12 +182,13 @@ def reactivation(
     check_int("n_windows", n_windows, low=1)
     check_int("n_shuffles", n_shuffles, low=1)
     rng = check_rng("random_state", random_state)
+    hidden = recorded(result)[1:-1]
     labels = [y, *(rng.permutation(y) for _ in range(n_shuffles))]
     classes = np.unique(y)
     awake = pooled(net, X, np.concatenate([averages(shuffled) for shuffled in labels]))
     bounds = np.linspace(0, result.n_steps, n_windows + 1).round().astype(int)
     rows = []
-    for layer, spikes in enumerate(recorded(result)[1:-1], 1):
+    for layer, spikes in enumerate(hidden, 1):
         of_labels = awake[layer - 1].reshape(len(labels), len(classes), -1)
         for start, stop in zip(bounds[:-1], bounds[1:], strict=True):
             counts = spikes[start:stop].sum(axis=0)

@@ -196,7 +196,7 @@ def draw_differences(
                 clip_on=False,
             )
     panels[-1].set_xlabel("class (framed: those of the task just learnt)")
-    colour_bar(panels, "1 - cosine similarity")
+    colour_bar(panels, "1 - cosine similarity", 15 * len(stages))
     return figure
 
 
@@ -219,7 +219,7 @@ def draw_stable_ranks(ranks: "pd.DataFrame", figure: "Figure | None" = None) -> 
         panel.set_title(f"layer {layer}", fontsize=10)
         if layer != layers[0]:
             panel.get_legend().remove()
-    panels[0].set_ylabel("stable rank ‖W‖²_F / ‖W‖²₂", parse_math=False)
+    panels[0].set_ylabel(r"stable rank $(\Vert W\Vert_F/\Vert W\Vert_2)^2$")
     return figure
 
 

@@ -39,8 +39,8 @@ def draw_raster(result: SleepResult, layer: int, axes: "Axes | None" = None) -> 
     places = np.linspace(0, len(fired) - 1, min(MAX_NEURONS, len(fired))).round().astype(int)
     shown = fired[places]
     steps, neurons = np.nonzero(spikes[:, shown])
-    size = min(max(80 / max(len(shown), 1), 1.2), 8)
-    axes.plot(steps, neurons, "|", color="black", markersize=size, markeredgewidth=0.5)
+    size = min(max(80 / max(len(shown), 1), 1.5), 8)
+    axes.plot(steps, neurons, "|", color="black", markersize=size, markeredgewidth=0.8)
     axes.set_xlim(0, max(result.n_steps, 1))
     axes.set_ylim(len(shown) - 0.5 if len(shown) else 0.5, -0.5)
     axes.set_yticks([])
@@ -82,7 +82,7 @@ def draw_moves(blocks: "pd.DataFrame", axes: "Axes | None" = None) -> "Axes":
         _line(axes, of_layer["step"], of_layer["increment"], int(layer), name)
         _line(axes, of_layer["step"], -of_layer["decrement"], int(layer), "")
     axes.axhline(0, color="black", linewidth=0.8)
-    return _finished(axes, "norm of increments (+)\nand decrements (-)")
+    return _finished(axes, "norm of increments\n(+), decrements (-)")
 
 
 def draw_accuracies(accuracy: "pd.DataFrame", axes: "Axes | None" = None) -> "Axes":
@@ -101,7 +101,7 @@ def _line(axes: "Axes", x: Any, y: Any, i: int, label: str) -> None:
 
 
 def _finished(axes: "Axes", label: str) -> "Axes":
-    axes.set_ylabel(label)
+    axes.set_ylabel(label, fontsize=9)
     axes.set_xlabel("step")
     axes.grid(alpha=0.3)
     axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, fontsize=8)
@@ -143,7 +143,7 @@ def draw_sleep(activity: Activity, figure: "Figure | None" = None) -> "Figure":
     panels[0].set_title("spikes of input and layers", **_LEFT)
     draw_rates(activity.blocks, panels[n]).set_title("firing rates per block of steps", **_LEFT)
     draw_moves(activity.blocks, panels[n + 1]).set_title(
-        "what moved: synapses of neurons that fired grow or shrink", **_LEFT
+        "what moved: synapses of neurons that fired, per block of steps", **_LEFT
     )
     draw_accuracies(activity.accuracy, panels[n + 2]).set_title("accuracy on each task", **_LEFT)
     for panel in panels[n : n + 2]:
@@ -251,7 +251,7 @@ def draw_reactivation(
     """How much each class is replayed in each window of a sleep: classes × windows, by layer.
 
     The colour is the correlation with the class; dots are where it is outside of 95 % of those with
-    shuffled classes.
+    shuffled classes. Windows in which no neuron of the layer fired are white.
 
     Parameters
     ----------
