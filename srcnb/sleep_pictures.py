@@ -209,6 +209,7 @@ def write_weight_animation(activity: Activity, shape: Sequence[int], path: PathL
         figure.suptitle(f"first-layer weights at step {step}", fontsize=10)
         canvas: Any = figure.canvas
         canvas.draw()
+        figure.set_layout_engine("none")  # each frame as the first one
         frames.append(Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB"))
     with replacing(path) as temporary:
         frames[0].save(

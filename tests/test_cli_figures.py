@@ -27,7 +27,7 @@ def test_figures(saved_run, tmp_path, capsys, monkeypatch):
     [
         (["--stage", "3"], "--stage must be one of"),
         (["--seed", "7"], "--seed must be one of"),
-        (["--method", "parallel"], "--method must be one of src"),
+        (["--method", "parallel"], "--method must be one of 'src'"),
         (["--dataset", "mnist", "--data-dir", "/nowhere"], "/nowhere"),
     ],
 )

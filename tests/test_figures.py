@@ -21,6 +21,7 @@ def test_all_pictures(run, tmp_path, monkeypatch):
         pytest.fail("trained")
 
     monkeypatch.setattr(MLP, "fit", fit)
+    monkeypatch.setattr(figures, "_save", saved_as_text)
     before = {p.name: p.stat().st_mtime_ns for p in run.path.iterdir()}
     said = []
     written = figures.draw_all(figures.Viewer(run), tmp_path, said.append)
@@ -36,7 +37,20 @@ def test_all_pictures(run, tmp_path, monkeypatch):
     }
     assert {p.name: p.stat().st_mtime_ns for p in run.path.iterdir()} == before
     for path in written:
-        assert path.suffix != ".png" or path.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+        assert path.suffix != ".png" or path.read_text() == "a figure with axes"
+
+
+def saved_as_text(figure, path):
+    """In place of a PNG, which takes a second of layout."""
+    path.write_text("a figure with axes" if figure.axes else "an empty figure")
+    return path
+
+
+def test_a_picture_is_a_png(run, tmp_path):
+    figure = dict(figures.Viewer(run).pictures())["accuracy"]()
+    path = figures._save(figure, tmp_path / "a.png")
+    assert path.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+    assert [p.name for p in tmp_path.iterdir()] == ["a.png"]
 
 
 def test_the_sleep_is_that_of_the_run(run):
@@ -111,6 +125,7 @@ def test_data_that_are_no_images(run, tmp_path, monkeypatch):
     monkeypatch.setattr(figures.Viewer, "image_shape", None)
     assert "sleep-weights" not in dict(viewer.pictures())
     monkeypatch.setattr(figures.Viewer, "pictures", lambda self: iter(()))
+    monkeypatch.setattr(figures, "_save", saved_as_text)
     said = []
     written = figures.draw_all(viewer, tmp_path, said.append)
     assert not [p for p in written if p.suffix == ".gif"]
@@ -137,7 +152,7 @@ def test_first_samples_of_parts_in_any_order():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"method": "sequential"}, "method must be one of src"),
+        ({"method": "sequential"}, "method must be one of 'src'"),
         ({"seed": 7}, "seed must be one of"),
         ({"stage": 3}, "stage must be one of"),
         ({"run": 3}, "run must be a SavedRun"),
