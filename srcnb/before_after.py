@@ -208,13 +208,13 @@ def _checked(net: MLP, X: Any, y: Any) -> tuple[Array, Array]:
 
 def _alike(nets: Any) -> list[MLP]:
     """``nets`` as a list of networks with the same layers; ValueError or TypeError if not."""
-    nets = check_list("nets", nets)
-    if not nets:
+    checked: list[MLP] = check_list("nets", nets)
+    if not checked:
         raise ValueError("nets must hold at least one network, got none")
-    for net in nets:
+    for net in checked:
         if not isinstance(net, MLP):
             raise TypeError(f"nets must be srcnb.MLP each, got {net!r:.60}")
-        if net.layer_sizes != nets[0].layer_sizes:
-            sizes = [n.layer_sizes for n in nets]
+        if net.layer_sizes != checked[0].layer_sizes:
+            sizes = [n.layer_sizes for n in checked]
             raise ValueError(f"nets must have the same layer sizes, got {sizes}")
-    return nets
+    return checked

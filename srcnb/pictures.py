@@ -4,7 +4,7 @@ They are those of srcnb.metrics and srcnb.before_after. A function draws on ``ax
 ``figure``, that it is given, else on a new figure; it returns what it drew on, and shows nothing.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -64,7 +64,7 @@ def draw_matrix(
     return axes
 
 
-def colour_bar(axes: "Axes | Sequence[Axes]", label: str, aspect: float = 15) -> None:
+def colour_bar(axes: "Axes | Sequence[Axes] | Array", label: str, aspect: float = 15) -> None:
     """A colour bar, ``aspect`` times as high as wide, beside axes with images of one scale."""
     several: Any = np.ravel(np.array(axes, dtype=object)).tolist()
     figure = several[0].figure
@@ -161,7 +161,7 @@ def draw_activations(
 
 def draw_differences(
     changes: "pd.DataFrame",
-    current: "dict[int, Sequence[int]] | None" = None,
+    current: "Mapping[int, Sequence[int]] | None" = None,
     figure: "Figure | None" = None,
 ) -> "Figure":
     """How far the hidden states of each class moved in each sleep: layers × classes, in numbers.

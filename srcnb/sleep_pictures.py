@@ -63,9 +63,10 @@ def _name(layer: int, last: int) -> str:
 def draw_rates(blocks: "pd.DataFrame", axes: "Axes | None" = None) -> "Axes":
     """Firing rate of each layer per block of steps, in Hz; ``blocks`` as of an Activity."""
     axes = new_figure((7, 2.5)).subplots() if axes is None else axes
-    for layer, of_layer in blocks.groupby("layer"):
-        name = _name(int(layer), int(blocks["layer"].max()))
-        _line(axes, of_layer["step"], of_layer["rate"], int(layer), name)
+    last = int(blocks["layer"].max())
+    for layer in range(last + 1):
+        of_layer = blocks[blocks["layer"] == layer]
+        _line(axes, of_layer["step"], of_layer["rate"], layer, _name(layer, last))
     # Rates of the layers may be far apart; 0 must be seen as well.
     positive = blocks.loc[blocks["rate"] > 0, "rate"]
     least = 10 ** np.floor(np.log10(positive.min())) if len(positive) else 1.0
@@ -77,10 +78,11 @@ def draw_rates(blocks: "pd.DataFrame", axes: "Axes | None" = None) -> "Axes":
 def draw_moves(blocks: "pd.DataFrame", axes: "Axes | None" = None) -> "Axes":
     """Norms of increments (upwards) and decrements (downwards) of each layer per block of steps."""
     axes = new_figure((7, 2.5)).subplots() if axes is None else axes
-    for layer, of_layer in blocks[blocks["layer"] > 0].groupby("layer"):
-        name = _name(int(layer), int(blocks["layer"].max()))
-        _line(axes, of_layer["step"], of_layer["increment"], int(layer), name)
-        _line(axes, of_layer["step"], -of_layer["decrement"], int(layer), "")
+    last = int(blocks["layer"].max())
+    for layer in range(1, last + 1):
+        of_layer = blocks[blocks["layer"] == layer]
+        _line(axes, of_layer["step"], of_layer["increment"], layer, _name(layer, last))
+        _line(axes, of_layer["step"], -of_layer["decrement"], layer, "")
     axes.axhline(0, color="black", linewidth=0.8)
     return _finished(axes, "norm of increments\n(+), decrements (-)")
 

@@ -70,10 +70,11 @@ class Viewer:
         square = (side, side) if side**2 == self.X.shape[1] else None
         return self.run.tasks[0].shape or square
 
-    def pair(self, stage: int | None = None) -> tuple[MLP, MLP]:
-        """The networks before and after the sleep of a stage; None: that which is observed."""
+    def pair(self, stage: int | None = None, seed: int | None = None) -> tuple[MLP, MLP]:
+        """The networks before and after a sleep; by default those of the one that is observed."""
         stage = self.stage if stage is None else stage
-        one, other = (self.run.net(self.method, self.seed, stage, phase) for phase in PHASES)
+        seed = self.seed if seed is None else seed
+        one, other = (self.run.net(self.method, seed, stage, phase) for phase in PHASES)
         return one, other
 
     @property
@@ -123,11 +124,11 @@ class Viewer:
         X, y = _first([(self.X, self.y)], PER_CLASS // 4)
         for seed in self.seeds:
             for stage in self.run.stages(self.method, seed):
-                nets = [self.run.net(self.method, seed, stage, phase) for phase in PHASES]
-                for phase, net in zip(PHASES, nets, strict=True):
+                one, other = self.pair(stage, seed)
+                for phase, net in zip(PHASES, (one, other), strict=True):
                     rank = before_after.stable_ranks(net)
                     ranks.append(rank.assign(seed=seed, stage=stage, phase=phase))
-                moved = before_after.class_changes(*nets, X, y)
+                moved = before_after.class_changes(one, other, X, y)
                 learnt = [self.run.classes(k) for k in range(1, stage + 1)]
                 ages = dict.fromkeys(np.unique(y), "later")
                 ages |= {c: "earlier" for of_task in learnt for c in of_task}
