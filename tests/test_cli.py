@@ -281,12 +281,12 @@ def test_classes_per_task_and_saved_networks(tmp_path):
 
 def test_the_table_is_printed_before_the_files_are_written(tmp_path, capsys, monkeypatch):
     """So that a full disk does not cost it; and the error names the file."""
-    from srcnb import plotting
+    from matplotlib.figure import Figure
 
-    def full(*arguments):
+    def full(*arguments, **options):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(plotting, "draw_results", full)
+    monkeypatch.setattr(Figure, "savefig", full)
     assert cli.main([*SMALL, "--seeds", "1", "--out", str(tmp_path)]) == 2
     done = capsys.readouterr()
     assert "backward transfer" in done.out
