@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from srcnb import cli_options as options
+from srcnb.cli_figures import figures_command
 from srcnb.cli_trace import trace_command
 from srcnb.cli_tune import tune_command
 from srcnb.parser import build_parser
@@ -185,6 +186,7 @@ COMMANDS = {
     "experiment": experiment_command,
     "tune": tune_command,
     "trace": trace_command,
+    "figures": figures_command,
 }
 
 

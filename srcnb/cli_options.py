@@ -64,12 +64,7 @@ def add_job(
         metavar="N | A-B",
         help=f"repetitions: seeds 0 … N-1, or A … B (default: {seeds})",
     )
-    parser.add_argument(
-        "--data-dir",
-        metavar="DIR",
-        help="folder that holds mnist/ and fashion-mnist/ as IDX .gz files (default: $SRCNB_DATA;"
-        " without it they are fetched from OpenML once, and cached by scikit-learn)",
-    )
+    add_data_dir(parser)
     parser.add_argument(
         "--out", default=out, metavar="DIR", help=f"folder for what is written (default: {out})"
     )
@@ -85,6 +80,16 @@ def add_job(
         metavar="N",
         help=f"processes, of one thread each{jobs} (default: -1, as many as there are cores that it"
         " may use)",
+    )
+
+
+def add_data_dir(parser: argparse.ArgumentParser) -> None:
+    """Where the data sets are."""
+    parser.add_argument(
+        "--data-dir",
+        metavar="DIR",
+        help="folder that holds mnist/ and fashion-mnist/ as IDX .gz files (default: $SRCNB_DATA;"
+        " without it they are fetched from OpenML once, and cached by scikit-learn)",
     )
 
 

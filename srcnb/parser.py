@@ -3,8 +3,8 @@
 import argparse
 from typing import Any
 
+from srcnb import cli_figures, cli_trace, cli_tune
 from srcnb import cli_options as options
-from srcnb import cli_trace, cli_tune
 from srcnb._version import __version__
 
 EPILOG = """\
@@ -64,6 +64,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_experiment_parser(commands)
     cli_tune.add_parser(commands)
     cli_trace.add_parser(commands)
+    cli_figures.add_parser(commands)
     return parser
 
 
@@ -87,8 +88,9 @@ def _add_runner_options(parser: argparse.ArgumentParser, seeds: str) -> None:
     parser.add_argument(
         "--save-networks",
         action="store_true",
-        help="keep the network before and after the last sleep of each task as .npz files, and what"
-        " it takes to sleep again (srcnb.experiments.sleep_again)",
+        help="keep the network before and after the last sleep of each task (of methods that never"
+        " sleep: after each task) as .npz files, and what it takes to sleep again"
+        " (srcnb.experiments.sleep_again); srcnb figures draws them",
     )
 
 

@@ -32,6 +32,16 @@ def save(figure: "Figure", path: PathLike) -> None:
         figure.savefig(temporary, dpi=150, format="png")
 
 
+def new_figure(size: "tuple[float, float]") -> "Figure":
+    """An empty matplotlib Figure of (width, height) inches, with the canvas that files need."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=size, layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
 def plot_results(results: "pd.DataFrame", path: PathLike, title: str = "") -> None:
     """Write the picture of :func:`draw_results` to ``path``, a PNG that is whole or as it was."""
     save(draw_results(results, title), path)
@@ -49,13 +59,9 @@ def draw_results(results: "pd.DataFrame", title: str = "") -> "Figure":
     -------
     matplotlib Figure with two axes: the curves, and the table
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     results = in_time(results)
     methods = list(dict.fromkeys(results["method"]))
-    figure = Figure(figsize=(9, 4.4 + 0.3 * len(methods)), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure((9, 4.4 + 0.3 * len(methods)))
     top, bottom = figure.subplots(2, 1, height_ratios=[10, 1.2 + 0.9 * len(methods)])
     n_stages = int(results["stage"].max())
     for i, method in enumerate(methods):
@@ -131,11 +137,7 @@ def draw_search(
     -------
     matplotlib Figure with two axes: the trials, and bars of the importances
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(9, 6.5), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure((9, 6.5))
     top, bottom = figure.subplots(2, 1)
     complete = trials[trials["state"] == "complete"]
     pruned = trials[trials["state"] == "pruned"]
@@ -183,13 +185,7 @@ def draw_conditions(
     """
     from srcnb.metrics import interval
 
-    if axes is None:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-
-        figure = Figure(figsize=(7, 1.2 + 0.35 * values.shape[1]), layout="constrained")
-        FigureCanvasAgg(figure)
-        axes = figure.subplots()
+    axes = new_figure((7, 1.2 + 0.35 * values.shape[1])).subplots() if axes is None else axes
     for i, (_, of_condition) in enumerate(values.items()):
         seen = of_condition.dropna()
         axes.plot(seen, [i] * len(seen), "o", color="0.6", markersize=3, zorder=1)
@@ -225,13 +221,7 @@ def draw_curves(
     """
     from srcnb.metrics import interval
 
-    if axes is None:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-
-        figure = Figure(figsize=(7, 4.5), layout="constrained")
-        FigureCanvasAgg(figure)
-        axes = figure.subplots()
+    axes = new_figure((7, 4.5)).subplots() if axes is None else axes
     for i, (name, values) in enumerate(curves.items()):
         columns = [values[x].dropna() for x in values.columns]
         means = [float(seen.mean()) for seen in columns]

@@ -261,3 +261,15 @@ def record(monkeypatch, tiny_source):
         return seen
 
     return run
+
+
+@pytest.fixture(scope="session")
+def saved_run(tmp_path_factory):
+    """A folder of srcnb run: digits in two tasks, tiny networks, two seeds, networks saved."""
+    from srcnb import cli
+
+    out = tmp_path_factory.mktemp("run")
+    arguments = ["run", "--methods", "sequential", "src", "parallel", "--hidden", "14", "12"]
+    arguments += ["--classes-per-task", "5", "--seeds", "2", "--save-networks", "--jobs", "1"]
+    assert cli.main([*arguments, "--out", str(out)]) == 0
+    return out

@@ -52,6 +52,16 @@ def test_angles_and_stable_rank():
     assert analysis.cosine(np.array([1.0, 0]), np.array([1.0, 1])) == pytest.approx(0.5**0.5)
 
 
+def test_the_stable_rank_of_a_large_matrix():
+    """Computed from its largest singular value alone; the same as from all of them."""
+    W = np.random.default_rng(0).normal(size=(analysis.DENSE + 20, analysis.DENSE + 40))
+    W[:, 0] += 5
+    squares = np.linalg.svd(W, compute_uv=False) ** 2
+    for dtype, within in (("float64", 1e-9), ("float32", 1e-4)):
+        found = analysis.stable_rank(W.astype(dtype))
+        assert found == pytest.approx(squares.sum() / squares[0], rel=within)
+
+
 @pytest.fixture
 def trained(sequence):
     net = MLP((20, 25, 15, 6), dropout=0.2, random_state=0)

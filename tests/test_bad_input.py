@@ -17,12 +17,25 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import srcnb
-from srcnb import MLP, SleepConfig, datasets, metrics, own_data, plotting, presets, tasks
+from srcnb import (
+    MLP,
+    SleepConfig,
+    activity,
+    before_after,
+    datasets,
+    metrics,
+    own_data,
+    pictures,
+    plotting,
+    presets,
+    tasks,
+)
 from srcnb.datasets import Dataset
 from srcnb.experiments import EXPERIMENTS, sleep_again
 from srcnb.experiments.cells import Source
 from srcnb.experiments.comparison import compare_methods, comparison
 from srcnb.experiments.runner import finished_results, run_experiment
+from srcnb.experiments.saved import SavedRun, data_name
 from srcnb.low_rank import LowRankMLP
 from srcnb.methods.baselines import cheat, sequential
 from srcnb.methods.icarl import icarl
@@ -479,6 +492,31 @@ TABLE = [
             ("sleep_again", lambda v: sleep_again(v, {"method": "src"}, 0, 1)),
         )
     ],
+    ("data_name-folder", data_name, "folder", NO_PATHS),
+    ("SavedRun-folder", lambda v: SavedRun(v, DATA), "folder", NO_PATHS),
+    *lines(
+        "class_changes",
+        of(before_after.class_changes, before=NET, after=NET, X=X, y=Y),
+        X=without(NO_MATRICES, (6, 4)),
+        y=NO_LABELS,
+    ),
+    *lines(
+        "joint_scores",
+        of(before_after.joint_scores, nets=[NET], X=X, n_components=2),
+        nets=[*NO_LISTS, [], [None], WEIGHTS],
+        X=without(NO_MATRICES, (6, 4)),
+        n_components=[*NO_INTS, 0, -1],
+    ),
+    ("weight_pairs-n_bins", lambda v: before_after.weight_pairs(NET, NET, v), "n_bins", NO_INTS),
+    *lines(
+        "observe",
+        of(activity.observe, net=NET, sleep=print, measure=dict),
+        net=NO_NETS[:-1],
+        sleep=[None, 3, "x"],
+        measure=[None, 3, "x"],
+        n_blocks=[*NO_INTS, 0],
+        n_neurons=[*NO_INTS, -1],
+    ),
     (
         "sleep_again-condition",
         lambda v: sleep_again("/nowhere", v, 0, 1),
@@ -679,6 +717,8 @@ TABLE = [
             metrics.stage_table,
             metrics.continual_metrics,
             plotting.draw_results,
+            pictures.draw_accuracy,
+            pictures.draw_accuracy_table,
         )
     ],
     *lines(

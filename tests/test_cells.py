@@ -152,6 +152,15 @@ def test_networks_and_sleeps_are_kept(name, tiny_source):
     assert done.rows == run_cell(experiment, condition, 3, source).rows
 
 
+def test_networks_of_a_method_without_sleep_are_kept(tiny_source):
+    """After each task; what a picture compares those with sleep with."""
+    experiment = tiny_experiment("mnist")
+    done = run_cell(
+        experiment, {"method": "sequential"}, 3, tiny_source(experiment), save_networks=True
+    )
+    assert sorted(done.networks) == [(k, "train") for k in range(1, 6)]
+
+
 def sleeping(experiment):
     """The first condition with a sleep."""
     return next(

@@ -270,9 +270,12 @@ def test_classes_per_task_and_saved_networks(tmp_path):
     assert set(pd.read_csv(tmp_path / "results.csv")["stage"]) == {1, 2}
     saved = sorted(p.name for p in (tmp_path / "results.cells").glob("*.npz"))
     assert saved == [
-        f"method=src,seed=0,stage={k},{what}.npz"
-        for k in (1, 2)
-        for what in ("input", "sleep", "train")
+        *(f"method=sequential,seed=0,stage={k},train.npz" for k in (1, 2)),
+        *(
+            f"method=src,seed=0,stage={k},{what}.npz"
+            for k in (1, 2)
+            for what in ("input", "sleep", "train")
+        ),
     ]
 
 

@@ -22,7 +22,7 @@ ORDER = (
     *("methods.lazy", "methods.excitability"),
     *("methods.src", "methods.rehearsal", "methods.icarl", "methods.regularization"),
     *("methods.merging", "methods.rivals", "methods.lwf", "methods", "metrics"),
-    *("analysis", "plotting"),
+    *("analysis", "plotting", "before_after", "activity", "pictures", "sleep_pictures"),
     *("spiking.replay", "spiking.trace"),  # it draws itself
     *("experiments.sleeps", "experiments.cells", "experiments.tables", "experiments.folder"),
     *("experiments.workers", "experiments.runner"),
@@ -41,11 +41,21 @@ ORDER = (
     *("experiments.studies.step_back", "experiments.studies.ingredients"),
     *("experiments.studies.order_and_time", "experiments.studies.little_data"),
     *("experiments.studies.confidence", "experiments.studies", "experiments"),
+    *("experiments.saved", "experiments.figures"),
     *("search_space", "search_trials", "search"),
-    *("streams", "cli_options", "cli_tune", "cli_trace", "parser", "cli", "__main__"),
+    *(
+        "streams",
+        "cli_options",
+        "cli_tune",
+        "cli_trace",
+        "cli_figures",
+        "parser",
+        "cli",
+        "__main__",
+    ),
 )
 # These speak of options, and may import srcnb itself.
-PROGRAM = ("cli_options", "cli_tune", "cli_trace", "parser", "cli")
+PROGRAM = ("cli_options", "cli_tune", "cli_trace", "cli_figures", "parser", "cli")
 # Words of earlier versions, and pictures where the field has terms.
 UNWANTED = (
     r"\b(asleep|dream(s|ing)?|nights?|naps?|MATLAB preset|at the door|a hair|nobody|lucky?)\b"

@@ -75,7 +75,7 @@ def run_cells(
     save_networks : bool
         Keep the network before and after the last sleep of each task, as
         NAME.cells/CELL,stage=K,train.npz and …,sleep.npz, and in …,input.npz what ``sleep_again``
-        needs to repeat it.
+        needs to repeat it; of methods that never sleep, the network after each task.
 
     Returns
     -------
