@@ -78,7 +78,7 @@ def test_picture(tmp_path):
     run(toy(), tmp_path / "without", seeds=1)
     assert not (tmp_path / "without" / "toy.png").exists()
     run(toy(picture=picture), tmp_path, seeds=2)
-    assert imread(tmp_path / "toy.png").shape == (390, 1050, 4)  # 2.6 × 7 inches
+    assert imread(tmp_path / "toy.png").shape[1:] == (1050, 4)  # 7 inches wide
 
 
 def test_results_and_table(tmp_path):
