@@ -262,14 +262,7 @@ def draw_matrix(
     matplotlib Axes
     """
     if axes is None:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-
-        figure = Figure(
-            figsize=(1.5 + values.shape[1], 1.2 + 0.6 * len(values)), layout="constrained"
-        )
-        FigureCanvasAgg(figure)
-        axes = figure.subplots()
+        axes = new_figure((1.5 + values.shape[1], 1.2 + 0.6 * len(values))).subplots()
     numbers = values.to_numpy(dtype=float)
     low, high = limits or (np.nanmin(numbers), np.nanmax(numbers))
     image = axes.imshow(numbers, cmap="cividis", aspect="auto", vmin=low, vmax=high)
@@ -308,12 +301,7 @@ def draw_neuron(
     weights
     """
     if axes is None:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-
-        figure = Figure(figsize=(9, 8), layout="constrained")
-        FigureCanvasAgg(figure)
-        axes = figure.subplots(3, 1, sharex=True)
+        axes = new_figure((9, 8)).subplots(3, 1, sharex=True)
     top, middle, bottom = axes
     step, v, fired = (membranes[name].to_numpy() for name in ("step", "membrane", "spike"))
     top.plot(step, v, "-", color="0.35", linewidth=0.8, label="membrane, before the reset")

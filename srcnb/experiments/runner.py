@@ -17,6 +17,7 @@ from srcnb.experiments.folder import Folder, manifest_of, opened
 from srcnb.experiments.tables import to_markdown
 from srcnb.experiments.workers import check_jobs, check_workers, outcomes
 from srcnb.io import replacing
+from srcnb.plotting import save
 from srcnb.validation import check_bool, check_instance, check_int, check_list, check_path
 
 # More are a slip of the finger: they would take years.
@@ -236,8 +237,7 @@ def export(experiment: Experiment, results: pd.DataFrame, out: str | Path) -> tu
         text = to_markdown(experiment.table(results))
         Path(temporary).write_text(text, encoding="utf-8")
     if experiment.picture is not None:
-        with replacing(folder.csv.with_suffix(".png")) as temporary:
-            experiment.picture(results).savefig(temporary, dpi=150, format="png")
+        save(experiment.picture(results), folder.csv.with_suffix(".png"))
     return folder.csv, folder.table
 
 

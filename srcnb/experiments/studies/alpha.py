@@ -24,7 +24,7 @@ from srcnb.experiments.tables import as_text, paired
 from srcnb.methods.base import train_and_sleep
 from srcnb.methods.lazy import lazy
 from srcnb.mlp import MLP
-from srcnb.plotting import draw_conditions, draw_curves
+from srcnb.plotting import draw_conditions, draw_curves, new_figure
 from srcnb.protocol import Protocol, SleepConstants, SleepState
 from srcnb.spiking.calibrate import SleepTargets, calibrate
 from srcnb.spiking.config import SleepConfig
@@ -263,11 +263,7 @@ def _numbers(values: Any) -> str:
 
 def picture(results: pd.DataFrame) -> Any:
     """Where each constants' thresholds are, and accuracy against their scale, by both heads."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(14, 4.8), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure((14, 4.8))
     left, middle, right = figure.subplots(1, 3)
     own = results[(results["head"] == "own") & (results["scale"] == 1)]
     hidden = [c for c in results.columns if c.startswith("theta")]

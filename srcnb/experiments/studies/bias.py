@@ -24,7 +24,7 @@ from srcnb.methods.base import Sleep, all_samples, sleep_as_scheduled, train_and
 from srcnb.methods.baselines import parallel
 from srcnb.methods.lazy import lazy
 from srcnb.mlp import MLP
-from srcnb.plotting import draw_conditions
+from srcnb.plotting import draw_conditions, new_figure
 from srcnb.protocol import Protocol, SleepState
 from srcnb.spiking.inputs import draw_spikes, input_blocks
 from srcnb.spiking.simulate import simulate
@@ -282,12 +282,8 @@ def table(results: pd.DataFrame) -> pd.DataFrame:
 
 def picture(results: pd.DataFrame) -> Any:
     """The accuracies of all conditions, one axes per kind of tasks."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     kinds = list(dict.fromkeys(results["levels"]))
-    figure = Figure(figsize=(1 + 4 * len(kinds), 4.5), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure((1 + 4 * len(kinds), 4.5))
     titles = {ORDINARY: "Levels do not matter (usual tasks)"}
     for axes, kind in zip(figure.subplots(1, len(kinds), squeeze=False)[0], kinds, strict=True):
         heads = _heads(results, kind)

@@ -60,15 +60,11 @@ def picture(results: pd.DataFrame) -> Any:
 
     Of the hidden layers in the calibrated protocol.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    from srcnb.plotting import draw_curves
+    from srcnb.plotting import draw_curves, new_figure
 
     results = results[(results["protocol"] == "calibrated") & (results["phase"] == "sleep")]
     layers = sorted(results.loc[results["components_current"].notna(), "layer"].unique())
-    figure = Figure(figsize=(12, 3.4 * len(layers)), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure((12, 3.4 * len(layers)))
     for row, layer in zip(figure.subplots(len(layers), 3, squeeze=False), layers, strict=True):
         of_layer = results[results["layer"] == layer]
         last = of_layer[of_layer["stage"] == of_layer["stage"].max()]

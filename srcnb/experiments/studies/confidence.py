@@ -24,7 +24,7 @@ from srcnb.methods.base import train_and_sleep
 from srcnb.methods.lazy import lazy
 from srcnb.mlp import MLP
 from srcnb.output import homeostasis
-from srcnb.plotting import draw_conditions
+from srcnb.plotting import draw_conditions, new_figure
 from srcnb.protocol import Protocol
 from srcnb.tasks import Task, class_incremental
 from srcnb.validation import Array, check_choice
@@ -176,17 +176,13 @@ def table(results: pd.DataFrame) -> pd.DataFrame:
 
 def picture(results: pd.DataFrame) -> Any:
     """Brier score and calibration error, for each way to train."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     results = _in_units(results)
     results["condition"] = results["sleep"] + results["fit"].map(
         {"none": "", "last task": ", T of the last task", "all tasks": ", T"}
     )
     trainings = [*dict.fromkeys(results["training"])]
     n_conditions = [results[results["training"] == t]["condition"].nunique() for t in trainings]
-    figure = Figure(figsize=(10, 1.6 + 0.28 * sum(n_conditions)), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure((10, 1.6 + 0.28 * sum(n_conditions)))
     axes = figure.subplots(len(trainings), 2, squeeze=False, height_ratios=n_conditions)
     for row, training in zip(axes, trainings, strict=True):
         part = results[results["training"] == training]

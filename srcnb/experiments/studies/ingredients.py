@@ -17,7 +17,7 @@ from srcnb.experiments.class_incremental import load_set, pairs_of_classes
 from srcnb.experiments.tables import as_text, paired
 from srcnb.methods.base import train_and_sleep
 from srcnb.methods.controls import KEEP
-from srcnb.plotting import draw_matrix
+from srcnb.plotting import draw_matrix, new_figure
 from srcnb.protocol import Protocol, SleepSchedule
 from srcnb.tasks import Task
 from srcnb.validation import Array, check_choice
@@ -158,11 +158,7 @@ def exchanged_by_two(results: pd.DataFrame, base: str) -> pd.DataFrame:
 
 def picture(results: pd.DataFrame) -> Any:
     """For each protocol, what one ingredient of the other does, and what two do."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(12, 5.2), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure((12, 5.2))
     for axes, base in zip(figure.subplots(1, 2), ("paper", "replica"), strict=True):
         other = {"paper": "replica", "replica": "paper"}[base]
         nothing = results.query(f"`from` == '{base}' and exchanged == '{NOTHING}'")

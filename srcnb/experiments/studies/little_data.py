@@ -23,7 +23,7 @@ from srcnb.experiments.class_incremental import load_set
 from srcnb.experiments.tables import paired
 from srcnb.mlp import MLP
 from srcnb.output import homeostasis
-from srcnb.plotting import draw_conditions
+from srcnb.plotting import draw_conditions, new_figure
 from srcnb.protocol import Protocol, SleepSchedule, SleepState
 from srcnb.spiking.report import SilentLayerWarning
 from srcnb.tasks import Task, domain_incremental
@@ -300,9 +300,6 @@ def picture(results: pd.DataFrame) -> Any:
 
     After short training above, after long training below.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     drawn: dict[str, dict[int, pd.DataFrame]] = {}
     for (network, classes, share, epochs), wide, _ in _settings(results):
         if network == "calibrated":
@@ -310,8 +307,7 @@ def picture(results: pd.DataFrame) -> Any:
             methods = [m for m in METHODS[1:] if m in wide or m == "resampled"]
             differences = wide.sub(wide[NONE], axis=0).reindex(columns=methods)
             drawn.setdefault(f"{share:g} %, {classes}", {})[epochs] = differences
-    figure = Figure(figsize=(2 + 2.5 * len(drawn), 7.5), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure((2 + 2.5 * len(drawn), 7.5))
     axes = figure.subplots(2, len(drawn), squeeze=False, height_ratios=[8, 10])
     for i, (column, (setting, of_epochs)) in enumerate(zip(axes.T, drawn.items(), strict=True)):
         for one, (epochs, differences) in zip(column, sorted(of_epochs.items()), strict=True):

@@ -15,7 +15,7 @@ from srcnb.experiments.class_incremental import load_set
 from srcnb.experiments.studies.reading import NETWORK, protocol_on, read, table_row
 from srcnb.methods.base import train_and_sleep
 from srcnb.methods.lazy import lazy
-from srcnb.plotting import draw_conditions
+from srcnb.plotting import draw_conditions, new_figure
 from srcnb.protocol import Protocol
 from srcnb.tasks import Task, class_incremental, permuted_pixels
 from srcnb.validation import check_choice
@@ -133,9 +133,6 @@ def head_of(sequence: str) -> str:
 
 def picture(results: pd.DataFrame) -> Any:
     """The orders at the left; when and how often at the right."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     found = {
         key: values[head_of(key[0])]
         for key, values in figures(results).items()
@@ -143,8 +140,7 @@ def picture(results: pd.DataFrame) -> Any:
     }
     left = {k: v for k, v in found.items() if k[1] in METHODS and "order" in k[0]}
     right = {k: v for k, v in found.items() if "random" not in k[0]}
-    figure = Figure(figsize=(14, 6.5), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure((14, 6.5))
     for axes, part in zip(figure.subplots(1, 2), (left, right), strict=True):
         values = pd.DataFrame({": ".join(key): v for key, v in part.items()})
         draw_conditions(values, axes, "accuracy over all tasks (%)")

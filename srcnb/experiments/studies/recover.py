@@ -247,10 +247,7 @@ def table(results: pd.DataFrame) -> pd.DataFrame:
 
 def picture(results: pd.DataFrame) -> Any:
     """The accuracy of each change with its own outputs, with homeostasis and with the oracle."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    from srcnb.plotting import draw_conditions
+    from srcnb.plotting import draw_conditions, new_figure
 
     chosen = with_best_share(results)
     titles = {
@@ -259,8 +256,7 @@ def picture(results: pd.DataFrame) -> Any:
         "bias and scale": "best bias and scale (oracle)",
     }
     n_conditions = len(chosen[["protocol", "change"]].drop_duplicates())
-    figure = Figure(figsize=(12, 1.5 + 0.3 * n_conditions), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure((12, 1.5 + 0.3 * n_conditions))
     for axes, (readout, title) in zip(
         figure.subplots(1, 3, sharex=True, sharey=True), titles.items(), strict=True
     ):

@@ -12,7 +12,7 @@ from srcnb.experiments.cells import Cell, Condition, Experiment, Row
 from srcnb.experiments.class_incremental import load_set, pairs_of_classes
 from srcnb.experiments.studies.reading import NETWORK, protocol_on, read, table_row
 from srcnb.methods.src import src
-from srcnb.plotting import draw_conditions
+from srcnb.plotting import draw_conditions, new_figure
 from srcnb.protocol import Protocol
 from srcnb.spiking.calibrate import SleepTargets
 from srcnb.tasks import Task
@@ -77,12 +77,8 @@ def table(results: pd.DataFrame) -> pd.DataFrame:
 
 def picture(results: pd.DataFrame) -> Any:
     """Both ways to read the outputs, side by side, a line per condition."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     found = figures(results)
-    figure = Figure(figsize=(10, 1.2 + 0.32 * len(found)), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure((10, 1.2 + 0.32 * len(found)))
     for axes, head, label in zip(
         figure.subplots(1, 2, sharey=True),
         ("own", "homeostasis"),
