@@ -4,7 +4,7 @@ Each keeps the network and the list of the classes seen, no sample and no statis
 tasks. What SRC adds is what it has above these.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -117,6 +117,18 @@ def evened(
         if isinstance(even, Slept) and isinstance(checkpoint, Slept):
             even.record = checkpoint.record
         yield even
+
+
+def with_homeostasis(
+    name: str, keep: float | None, at: str = "prediction"
+) -> Callable[[Generator], Learner]:
+    """What makes the learner of a run: a :class:`Homeostatic`, or a Learner where ``keep`` is None.
+
+    ``name`` is what the caller calls ``keep``, for the ValueError where it is outside (0, 1].
+    """
+    if keep is None:
+        return Learner
+    return partial(Homeostatic, keep=check_keep(name, keep), at=at)
 
 
 def check_keep(name: str, value: float) -> float:

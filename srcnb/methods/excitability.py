@@ -1,13 +1,12 @@
 """less-excitable: a control without a spike, in which active hidden units become less excitable."""
 
-from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from collections.abc import Iterator, Sequence
 
 import numpy as np
-from numpy.random import Generator, SeedSequence
+from numpy.random import SeedSequence
 
-from srcnb.methods.base import Checkpoint, Learner, train_and_sleep
-from srcnb.methods.controls import KEEP, Homeostatic, check_keep
+from srcnb.methods.base import Checkpoint, train_and_sleep
+from srcnb.methods.controls import KEEP, with_homeostasis
 from srcnb.mlp import MLP
 from srcnb.protocol import Protocol, SleepState
 from srcnb.tasks import Task
@@ -64,9 +63,7 @@ def less_excitable(
         For numbers outside their ranges.
     """
     by, power = check_real("by", by, 0), check_real("power", power, 0)
-    learner: Callable[[Generator], Learner] = Learner
-    if keep is not None:
-        learner = partial(Homeostatic, keep=check_keep("keep", keep), at="prediction")
+    learner = with_homeostasis("keep", keep)
 
     def change(state: SleepState, net: MLP, stage: int, random_state: SeedSequence) -> MLP:
         return lowered(net, tasks[stage - 1].X, by, power)

@@ -1,14 +1,12 @@
 """lazy: a control without sleep, whose hidden layers hardly change while it learns."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import partial
 
 import numpy as np
-from numpy.random import Generator
 
-from srcnb.methods.base import Checkpoint, Learner, train_and_sleep
-from srcnb.methods.controls import Homeostatic, check_keep
+from srcnb.methods.base import Checkpoint, train_and_sleep
+from srcnb.methods.controls import with_homeostasis
 from srcnb.protocol import Protocol
 from srcnb.tasks import Task
 from srcnb.validation import check_real
@@ -53,9 +51,7 @@ def lazy(
     gain = check_real("gain", gain, 0, low_open=True)
     rate = check_real("rate", rate, 0, low_open=True)
     output = check_real("output", output, 0)
-    learner: Callable[[Generator], Learner] = Learner
-    if keep is not None:
-        learner = partial(Homeostatic, keep=check_keep("keep", keep), at="prediction")
+    learner = with_homeostasis("keep", keep)
     network = {**protocol.network, "dropout": 0.0, "init": "fan_in"}
     protocol = replace(protocol, network=network)
     new = protocol.new_network(tasks, seed)

@@ -1,14 +1,13 @@
 """src: sleep replay consolidation (Tadros et al. 2022), sequential training with sleep between."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import partial
 
 import numpy as np
-from numpy.random import Generator, SeedSequence
+from numpy.random import SeedSequence
 
-from srcnb.methods.base import Checkpoint, Learner, Sleep, sleep_as_scheduled, train_and_sleep
-from srcnb.methods.controls import AT, Homeostatic, check_keep
+from srcnb.methods.base import Checkpoint, Sleep, sleep_as_scheduled, train_and_sleep
+from srcnb.methods.controls import AT, with_homeostasis
 from srcnb.mlp import MLP
 from srcnb.protocol import Protocol, SleepState
 from srcnb.tasks import Task
@@ -59,11 +58,9 @@ def src(
     shares = [check_real("step_back", share, 0, 1) for share in _each(step_back, n_layers)]
     check_real("save_best", save_best, 0, 1, high_open=True)
     check_choice("at", at, AT)
-    learner: Callable[[Generator], Learner] = Learner
     if homeostasis is None:
         homeostasis = protocol.homeostasis
-    if homeostasis is not None:
-        learner = partial(Homeostatic, keep=check_keep("homeostasis", homeostasis), at=at)
+    learner = with_homeostasis("homeostasis", homeostasis, at)
     sleep: Sleep = sleep_as_scheduled
     if save_best and first is not None:
         raise ValueError(f"first must be None with save_best, got {first!r}")

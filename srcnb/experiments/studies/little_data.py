@@ -20,6 +20,7 @@ from srcnb import presets
 from srcnb.datasets import Dataset
 from srcnb.experiments.cells import Cell, Condition, Experiment, Row
 from srcnb.experiments.class_incremental import load_set
+from srcnb.experiments.studies.recover import noise
 from srcnb.experiments.tables import paired
 from srcnb.mlp import MLP
 from srcnb.output import homeostasis
@@ -102,12 +103,9 @@ def sleep_over(net: MLP, schedule: SleepSchedule, task: Task, length: float, see
 
 def with_noise(net: MLP, after: MLP, rng: np.random.Generator) -> MLP:
     """``net`` with Gaussian noise in each layer, of the norm of the change that ``after`` has."""
-    weights = []
-    for before, new in zip(net.weights, after.weights, strict=True):
-        noise = rng.standard_normal(before.shape)
-        noise *= np.linalg.norm(new - before) / np.linalg.norm(noise)
-        weights.append((before + noise).astype(net.dtype))
-    return net.with_weights(weights)
+    changes = [new - before for new, before in zip(after.weights, net.weights, strict=True)]
+    drawn = zip(net.weights, noise(changes, rng), strict=True)
+    return net.with_weights([(w + n).astype(net.dtype) for w, n in drawn])
 
 
 def resampled(task: Task, rng: np.random.Generator) -> Task:
