@@ -16,6 +16,7 @@ from srcnb.experiments.studies.merging_or_sleep import (
     slept,
 )
 from srcnb.methods import METHODS
+from srcnb.methods.excitability import less_excitable
 from srcnb.methods.merging import merging
 from srcnb.protocol import SleepState
 
@@ -51,6 +52,7 @@ def test_the_network_of_each_method(sequence, protocol, monkeypatch):
     assert sizes == {
         "sequential": [],
         "lazy": [],
+        "less-excitable": [],
         "src": nine,
         "merging": [],
         "merging, then sleep": [n] * per_task,
@@ -60,6 +62,8 @@ def test_the_network_of_each_method(sequence, protocol, monkeypatch):
     for name in ("sequential", "src", "merging"):
         *_, last = METHODS[name](sequence, protocol, 3)
         assert same(nets[name], last.model)
+    *_, last = less_excitable(sequence, protocol, 3, keep=None)
+    assert same(nets["less-excitable"], last.model)
     *_, last = merging(sequence, protocol, 3, sleeps=True)
     assert same(nets["sleep, then merging"], last.model)
     merged = nets["merging"]

@@ -54,6 +54,17 @@ def test_sequences(toy_data):
     assert (permuted[0].X == other[0].X).all() and (permuted[1].X != other[1].X).any()
 
 
+def test_conditions():
+    assert len(EXPERIMENT.conditions) == 9 * 4 + 3 * 2
+    few = EXPERIMENT.on("mnist").conditions
+    assert all(condition in EXPERIMENT.conditions for condition in few)
+    of = {name: [c["method"] for c in few if c["sequence"] == name] for name in SEQUENCES}
+    best = ["lazy", "less-excitable", "src"]
+    assert of["in order"] == of[SINGLE] == [*best, AT_END[1]]
+    assert of[PERMUTED] == ["sequential", *best, AT_END[1]]
+    assert of["random order 3"] == best and not of["random order 4"] and not of[AGAIN]
+
+
 def test_protocols():
     base = replace(presets.calibrated(), homeostasis=None)
     first = base.schedule.first_steps
@@ -68,7 +79,7 @@ def test_protocols():
 
 
 @pytest.mark.parametrize(("name", "n_sleeps"), [("in order", 9), (AGAIN, 12)])
-@pytest.mark.parametrize("method", ["sequential", "lazy", "src", AT_END[0]])
+@pytest.mark.parametrize("method", ["sequential", "lazy", "less-excitable", "src", AT_END[0]])
 def test_sleeps_are_when_they_should_be(toy_data, name, n_sleeps, method, monkeypatch):
     when = []
     sleep = SleepState.sleep

@@ -23,7 +23,7 @@ from srcnb.datasets import Dataset
 from srcnb.experiments.cells import Cell, Condition, Experiment, Row
 from srcnb.experiments.class_incremental import load_set
 from srcnb.experiments.tables import as_text, paired
-from srcnb.methods.base import train_and_sleep
+from srcnb.methods.base import Checkpoint, train_and_sleep
 from srcnb.methods.excitability import less_excitable
 from srcnb.methods.lazy import lazy
 from srcnb.mlp import MLP
@@ -75,15 +75,23 @@ def measure(cell: Cell, sequence: list[Task], protocol: Protocol) -> Iterator[Ro
     if NETWORKS[cell.condition["network"]][3] == "scikit-learn":
         net = _by_scikit_learn(sequence, protocol, cell.seed, method == "src")
     else:
-        if method in ("lazy", "less-excitable"):
-            run = lazy if method == "lazy" else less_excitable
-            checkpoints = run(sequence, protocol, cell.seed, keep=None)
-        else:
-            checkpoints = train_and_sleep(sequence, protocol, cell.seed, sleeps=method == "src")
-        for checkpoint in checkpoints:
+        for checkpoint in bare_run(method, sequence, protocol, cell.seed):
             cell.keep(checkpoint)
         net = checkpoint.model
     yield from read_outs(net, sequence[-1], sequence, cell.seed)
+
+
+def bare_run(
+    method: str, sequence: Sequence[Task], protocol: Protocol, seed: int
+) -> Iterator[Checkpoint]:
+    """The checkpoints of a method with the outputs as they are, which :func:`read_outs` reads.
+
+    "sequential", "lazy" and "less-excitable" do not sleep; others do, as the protocol says.
+    """
+    if method in ("lazy", "less-excitable"):
+        run = lazy if method == "lazy" else less_excitable
+        return run(sequence, protocol, seed, keep=None)
+    return train_and_sleep(sequence, protocol, seed, sleeps=method != "sequential")
 
 
 def read_outs(

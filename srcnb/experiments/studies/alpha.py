@@ -52,14 +52,16 @@ CONTROLS = ("sequential", "lazy")
 # Data set → hidden layers.
 HIDDEN = {"digits": (400, 400), "mnist": (1200, 1200), "fashion-mnist": (1200, 1200)}
 SWEPT = ("θ", "diehl", "percentile")
+_FEW_SCALES = {"θ": (0.5, 1.0, 2.0), "diehl": (1.0,), "percentile": (1.0,)}
 # Steps in which rates are measured, with plasticity off.
 STEPS = 600
 
 
 def conditions_of(dataset: str) -> list[Condition]:
-    """All of them; in their own protocols the sources' constants where these are for."""
-    scaled = [("α and β", scale) for scale in TOGETHER]
-    scaled += [(name, scale) for name in SWEPT for scale in SCALES]
+    """All of them on digits, fewer scales elsewhere; sources' protocols where these are for."""
+    few = dataset != "digits"
+    scaled = [("α and β", scale) for scale in (TOGETHER[:1] if few else TOGETHER)]
+    scaled += [(name, scale) for name in SWEPT for scale in (_FEW_SCALES[name] if few else SCALES)]
     # In two hidden layers the paper's form is Diehl's: it differs from the third layer on.
     once = ["paper", *SOURCES, *(OWN if dataset == "mnist" else ()), *CONTROLS]
     return [

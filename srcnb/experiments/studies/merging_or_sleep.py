@@ -8,12 +8,10 @@ import numpy as np
 import pandas as pd
 from numpy.random import SeedSequence
 
-from srcnb.experiments.any_network import read_outs
+from srcnb.experiments.any_network import bare_run, read_outs
 from srcnb.experiments.cells import Cell, Experiment, Row
 from srcnb.experiments.class_incremental import load_set, pairs_of_classes
 from srcnb.experiments.studies.reading import NETWORK, protocol_on, read, table_row
-from srcnb.methods.base import train_and_sleep
-from srcnb.methods.lazy import lazy
 from srcnb.methods.merging import merging
 from srcnb.mlp import MLP
 from srcnb.plotting import draw_conditions
@@ -26,6 +24,7 @@ _SUM = "the start, the sum of the tasks' networks"
 KEEPS = {
     "sequential": "nothing",
     "lazy": "nothing",
+    "less-excitable": "nothing",
     "src": "nothing",
     "merging": _SUM,
     "merging, then sleep": _SUM,
@@ -42,12 +41,10 @@ def measure(cell: Cell, sequence: list[Task], protocol: Protocol) -> Iterator[Ro
 
 def network_at_end(method: str, sequence: Sequence[Task], protocol: Protocol, seed: int) -> MLP:
     """The network that a method has after the last task."""
-    if method == "lazy":
-        *_, last = lazy(sequence, protocol, seed, keep=None)
-    elif "merging" in method:
+    if "merging" in method:
         *_, last = merging(sequence, protocol, seed, sleeps=method == "sleep, then merging")
     else:
-        *_, last = train_and_sleep(sequence, protocol, seed, sleeps=method == "src")
+        *_, last = bare_run(method, sequence, protocol, seed)
     net: MLP = last.model
     if method.startswith("merging, then"):
         seen = sequence if method.endswith("all tasks") else sequence[-1:]
