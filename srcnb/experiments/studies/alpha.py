@@ -60,10 +60,10 @@ STEPS = 600
 def conditions_of(dataset: str) -> list[Condition]:
     """All of them on digits, fewer scales elsewhere; sources' protocols where these are for."""
     few = dataset != "digits"
-    scaled = [("α and β", scale) for scale in (TOGETHER[:1] if few else TOGETHER)]
+    scaled = [("α and β", scale) for scale in (() if few else TOGETHER)]
     scaled += [(name, scale) for name in SWEPT for scale in (_FEW_SCALES[name] if few else SCALES)]
     # In two hidden layers the paper's form is Diehl's: it differs from the third layer on.
-    once = ["paper", *SOURCES, *(OWN if dataset == "mnist" else ()), *CONTROLS]
+    once = [*(() if few else ("paper",)), *SOURCES, *(OWN if dataset == "mnist" else ()), *CONTROLS]
     return [
         {"constants": name, "scale": scale}
         for name, scale in [*scaled, *((name, 1.0) for name in once)]

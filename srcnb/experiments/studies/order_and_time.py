@@ -31,7 +31,7 @@ SEQUENCES = (
 N_PERMUTATIONS, N_SAMPLES, N_TEST = 20, 1000, 2000
 METHODS = ("sequential", "lazy", "less-excitable", "src")
 # Of other data sets than digits.
-FEW_LEAVE_OUT = ("random order 4", "random order 5", AGAIN)
+FEW_LEAVE_OUT = (*SEQUENCES[3 : 1 + ORDERS], AGAIN)
 # One sleep after all tasks, as long as one of src, or as long as all of them together with as large
 # a budget: the same number of steps.
 AT_END = ("one sleep at the end", "one sleep at the end, as long as all")

@@ -25,14 +25,15 @@ LAYERS = {"both": (1, 1, 1), "first": (1, 0, 0), "second": (0, 1, 0), "weaker sl
 
 
 def conditions_on(dataset: str) -> list[Condition]:
-    """Layer by layer on digits only; a step back of both by 1 is no sleep at all."""
+    """Layer by layer and by all quarters on digits only; of both by 1 is no sleep at all."""
     layers = LAYERS if dataset == "digits" else ("both", "weaker sleep")
+    shares = SHARES if dataset == "digits" else SHARES[:2]
     return [
         {"layers": "both", "share": 0.0},
         *(
             {"layers": which, "share": share}
             for which in layers
-            for share in (*SHARES, *(() if which == "weaker sleep" else (1.0,)))
+            for share in (*shares, *(() if which == "weaker sleep" else (1.0,)))
         ),
     ]
 
