@@ -9,9 +9,9 @@ from conftest import assert_gradients
 from srcnb import MLP, homeostasis, tasks
 from srcnb.backprop import softmax
 from srcnb.low_rank import LowRankMLP
-from srcnb.methods import controls
+from srcnb.methods import METHODS, controls
 from srcnb.methods.baselines import sequential
-from srcnb.methods.controls import Homeostatic, OwnClasses, fit_classes
+from srcnb.methods.controls import Corrected, Homeostatic, OwnClasses, fit_classes
 
 
 def weights_of(checkpoints):
@@ -60,6 +60,36 @@ def test_homeostasis_remembers_what_sequential_training_forgets(sequence, protoc
 
     assert right(sequential) == 0
     assert right(controls.homeostasis, keep=0.5) > 0.2
+
+
+@pytest.mark.parametrize("at", ["prediction", "weights"])
+def test_homeostasis_leaves_tasks_with_all_classes_alone(toy_data, protocol, at):
+    """From the second task on, and not one that lacks a class, or brings a new one besides."""
+    permuted = tasks.permuted_pixels(toy_data, 3, cap=40)
+    plain, *_, last = sequential(permuted, protocol, 0)
+    first, *_, model = (c.model for c in controls.homeostasis(permuted, protocol, 0, at=at))
+    if at == "prediction":
+        X = permuted[2].X_test
+        np.testing.assert_array_equal(model.predict(X), last.model.predict(X))
+        assert (first.corrected.weights[-1] != first.net.weights[-1]).any()
+        assert model.corrected is model.net
+    [pair, *_], [three, _] = (tasks.class_incremental(toy_data, groups=n) for n in (2, 3))
+    assert controls.has_all(np.array([0, 1]), pair) and controls.has_all(np.array([0, 1]), three)
+    assert not controls.has_all(np.array([0, 2]), pair)
+    assert not controls.has_all(np.array([], int), pair)
+
+
+@pytest.mark.parametrize("method", ["src", "ewc+src", "si+src"])
+def test_a_slept_network_is_read_as_it_is_after_tasks_with_all_classes(toy_data, protocol, method):
+    permuted = tasks.permuted_pixels(toy_data, 2, cap=40)
+    read = [*METHODS[method](permuted, replace(protocol, homeostasis=0.5), 0)]
+    plain = [*METHODS[method](permuted, protocol, 0)]
+    for one, other in zip(read, plain, strict=True):
+        net = one.model.net if isinstance(one.model, Corrected) else one.model
+        same = np.array_equal(one.model.predict(permuted[0].X), net.predict(permuted[0].X))
+        assert one.stage == 1 or same
+        for w, v in zip(net.weights, other.model.weights, strict=True):
+            np.testing.assert_array_equal(w, v)
 
 
 def test_homeostasis_keeps_samples_of_the_current_task_only(sequence, protocol):
