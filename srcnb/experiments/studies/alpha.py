@@ -63,7 +63,8 @@ def conditions_of(dataset: str) -> list[Condition]:
     scaled = [("α and β", scale) for scale in (() if few else TOGETHER)]
     scaled += [(name, scale) for name in SWEPT for scale in (_FEW_SCALES[name] if few else SCALES)]
     # In two hidden layers the paper's form is Diehl's: it differs from the third layer on.
-    once = [*(() if few else ("paper",)), *SOURCES, *(OWN if dataset == "mnist" else ()), *CONTROLS]
+    once = [*SOURCES, "lazy"] if few else ["paper", *SOURCES, *CONTROLS]
+    once += OWN if dataset == "mnist" else ()
     return [
         {"constants": name, "scale": scale}
         for name, scale in [*scaled, *((name, 1.0) for name in once)]

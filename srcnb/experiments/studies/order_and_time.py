@@ -1,6 +1,6 @@
 """Does it matter which classes come when, how often a task comes, and when the network sleeps?"""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -30,11 +30,17 @@ SEQUENCES = (
 # Samples a task, for training and for testing at most: there are 20 copies of them.
 N_PERMUTATIONS, N_SAMPLES, N_TEST = 20, 1000, 2000
 METHODS = ("sequential", "lazy", "less-excitable", "src")
-# Of other data sets than digits.
-FEW_LEAVE_OUT = (*SEQUENCES[3 : 1 + ORDERS], AGAIN)
 # One sleep after all tasks, as long as one of src, or as long as all of them together with as large
 # a budget: the same number of steps.
 AT_END = ("one sleep at the end", "one sleep at the end, as long as all")
+# Of other data sets than digits, whose runs are longer.
+FEW: Mapping[str, tuple[str, ...]] = {
+    "in order": (*METHODS[1:], AT_END[1]),
+    "random order 1": METHODS[1:],
+    "random order 2": METHODS[1:],
+    SINGLE: METHODS[1:],
+    PERMUTED: METHODS,
+}
 
 
 def conditions_on(dataset: str) -> list[Condition]:
@@ -42,17 +48,11 @@ def conditions_on(dataset: str) -> list[Condition]:
 
     All of them on digits; where runs are longer fewer orders, and of the controls the best ones.
     """
-    found: list[Condition] = []
-    for sequence in SEQUENCES:
-        methods: tuple[str, ...] = METHODS
-        if "random" not in sequence and sequence != AGAIN:
-            methods = (*METHODS, *AT_END)
-        if dataset != "digits":
-            left_out = {AT_END[0], *(() if sequence == PERMUTED else ("sequential",))}
-            methods = tuple(method for method in methods if method not in left_out)
-        if dataset == "digits" or sequence not in FEW_LEAVE_OUT:
-            found += [{"sequence": sequence, "method": method} for method in methods]
-    return found
+    grid = FEW
+    if dataset == "digits":
+        at_end = {name: () if "random" in name or name == AGAIN else AT_END for name in SEQUENCES}
+        grid = {name: (*METHODS, *at_end[name]) for name in SEQUENCES}
+    return [{"sequence": name, "method": method} for name in grid for method in grid[name]]
 
 
 def protocol_of(dataset: str, condition: Condition) -> Protocol:

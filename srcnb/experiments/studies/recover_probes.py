@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from srcnb.analysis import cosine, probes, ranking
-from srcnb.experiments.cells import Cell, Experiment, Row, accuracies
+from srcnb.experiments.cells import Cell, Condition, Experiment, Row, accuracies
 from srcnb.experiments.class_incremental import load_set, pairs_of_classes
 from srcnb.experiments.studies.recover import grid, groups, protocol_of, run
 from srcnb.experiments.tables import mean_sd, paired
@@ -172,12 +172,18 @@ def table_of_measures(measures: dict[str, str], results: pd.DataFrame) -> pd.Dat
     return text.assign(measure=text["measure"].map(measures)).fillna("–")
 
 
+def _grid_on(dataset: str, conditions: dict[str, tuple[str, ...]]) -> list[Condition]:
+    """All conditions on digits; the calibrated protocol's where runs are longer."""
+    few = {"calibrated": conditions["calibrated"]}
+    return grid(conditions if dataset == "digits" else few)
+
+
 def recover_probes(dataset: str) -> Experiment:
     """The experiment on a data set."""
     return Experiment(
         "recover-probes",
         "what the hidden layers know before and after a sleep: classifiers refitted on all classes",
-        grid(PROBED),
+        _grid_on(dataset, PROBED),
         protocol_of,
         partial(load_set, dataset),
         pairs_of_classes,
@@ -193,7 +199,7 @@ def recover_hidden(dataset: str) -> Experiment:
     return Experiment(
         "recover-hidden",
         "what a sleep changes in hidden layers: what tasks share, what stays, what outputs rank",
-        grid(WATCHED),
+        _grid_on(dataset, WATCHED),
         protocol_of,
         partial(load_set, dataset),
         pairs_of_classes,
