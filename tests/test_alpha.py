@@ -102,7 +102,7 @@ def test_sources_constants(sequence, small, asked):
 
 def test_a_source_in_its_own_protocol(sequence, protocol, monkeypatch):
     """Its own sleeps; the calibrated θ is for as many input spikes as they have."""
-    got = measured(sequence, protocol, "the replica's, own protocol")
+    got = measured(sequence, protocol, "the paper's, own protocol")
     plain = [*EXPERIMENTS["mnist"].measure(Cell({"method": "src"}, 1), sequence, protocol)]
     last = [row["accuracy"] for row in plain if row["task"] == "all"][-1]
     assert got[0]["accuracy"] == last and got[0]["theta 1"] != pytest.approx(1)
@@ -126,8 +126,9 @@ def test_conditions():
             assert protocol.name == expected
     few = EXPERIMENTS["alpha"].on("mnist").conditions
     assert [c["scale"] for c in few if c["constants"] == "θ"] == [0.5, 1, 2]
-    every = [*EXPERIMENTS["alpha"].conditions, *({"constants": c, "scale": 1} for c in alpha.OWN)]
-    assert len(few) == 10 and all(condition in every for condition in few)
+    own = [{"constants": name, "scale": 1.0} for name in alpha.OWN]
+    every = [*EXPERIMENTS["alpha"].conditions, *own]
+    assert len(few) == 8 and all(condition in every for condition in few)
 
 
 def made_up():

@@ -37,7 +37,6 @@ AT_END = ("one sleep at the end", "one sleep at the end, as long as all")
 FEW: Mapping[str, tuple[str, ...]] = {
     "in order": (*METHODS[1:], AT_END[1]),
     "random order 1": METHODS[1:],
-    "random order 2": METHODS[1:],
     SINGLE: METHODS[1:],
     PERMUTED: METHODS,
 }
