@@ -18,7 +18,6 @@ from srcnb import datasets, presets
 from srcnb.experiments.any_network import bare_run, read_outs
 from srcnb.experiments.cells import Cell, one_thread
 from srcnb.experiments.studies.order_and_time import PERMUTED, protocol_of, tasks_of
-from srcnb.experiments.studies.reading import NETWORK
 from srcnb.experiments.tables import as_text, paired
 
 METHODS = ("sequential", "lazy", "less-excitable", "src")
@@ -27,7 +26,7 @@ METHODS = ("sequential", "lazy", "less-excitable", "src")
 def scores(data, method, seed):
     """{head: validation accuracy over all tasks at the end, in percent}."""
     cell = Cell({"sequence": PERMUTED, "method": method}, seed)
-    protocol = protocol_of(data.name, cell.condition)
+    protocol = protocol_of(cell.condition)
     sequence = tasks_of(cell, [data.validation_split(random_state=seed)], protocol)
     with one_thread():
         *_, last = bare_run(method, sequence, protocol, seed)
@@ -37,7 +36,7 @@ def scores(data, method, seed):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--dataset", default="digits", choices=NETWORK)
+    parser.add_argument("--dataset", default="digits", choices=datasets.NAMES)
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--jobs", type=int, default=-1, help="processes; -1: one a core")
     args = parser.parse_args()

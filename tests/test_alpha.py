@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from srcnb import presets, sleep
+from srcnb.datasets import NAMES
 from srcnb.experiments import EXPERIMENTS
 from srcnb.experiments.any_network import KEEPS
 from srcnb.experiments.cells import Cell
@@ -116,7 +117,7 @@ def test_controls_do_not_sleep(sequence, small, asked):
 
 
 def test_conditions():
-    for dataset in alpha.HIDDEN:
+    for dataset in NAMES:
         experiment = EXPERIMENTS["alpha"].on(dataset)
         names = {c["constants"] for c in experiment.conditions}
         assert (names >= {*alpha.OWN}) == (dataset == "mnist")

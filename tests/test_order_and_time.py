@@ -60,9 +60,9 @@ def test_conditions():
     assert all(condition in EXPERIMENT.conditions for condition in few)
     of = {name: [c["method"] for c in few if c["sequence"] == name] for name in SEQUENCES}
     best = ["lazy", "less-excitable", "src"]
-    assert of["in order"] == [*best, AT_END[1]] and of[PERMUTED] == ["sequential", *best]
-    assert of["random order 1"] == of[SINGLE] == best
-    assert not of["random order 2"] and not of[AGAIN]
+    assert of["in order"] == of[SINGLE] == [*best, AT_END[1]]
+    assert of[PERMUTED] == ["sequential", *best, AT_END[1]] and of["random order 3"] == best
+    assert not of["random order 4"] and not of[AGAIN]
 
 
 def test_protocols():
@@ -75,7 +75,7 @@ def test_protocols():
             expected |= {"every": 0, "per_task": 1}
         if method == AT_END[1]:
             expected["first_steps"] = {SINGLE: 30, PERMUTED: 60}.get(name, 15) * first
-        assert changes(protocol_of("digits", condition), base) == expected
+        assert changes(protocol_of(condition), base) == expected
 
 
 @pytest.mark.parametrize(("name", "n_sleeps"), [("in order", 9), (AGAIN, 12)])
@@ -87,7 +87,7 @@ def test_sleeps_are_when_they_should_be(toy_data, name, n_sleeps, method, monkey
         SleepState, "sleep", lambda s, net, k, *a, **o: when.append(k) or sleep(s, net, k, *a, **o)
     )
     condition = {"sequence": name, "method": method}
-    protocol = replace(tiny(protocol_of("digits", condition)), cap=40)
+    protocol = replace(tiny(protocol_of(condition)), cap=40)
     cell = Cell(condition, 3)
     rows = [*measure(cell, tasks_of(cell, [toy_data], protocol), protocol)]
     assert len(rows) == 1 + len(KEEPS)
@@ -98,7 +98,7 @@ def test_sleeps_are_when_they_should_be(toy_data, name, n_sleeps, method, monkey
 
 def test_a_task_that_comes_twice_is_tested_once(toy_data):
     condition = {"sequence": AGAIN, "method": "sequential"}
-    protocol = replace(tiny(protocol_of("digits", condition)), cap=40)
+    protocol = replace(tiny(protocol_of(condition)), cap=40)
     cell = Cell(condition, 3)
     sequence = tasks_of(cell, [toy_data], protocol)
     own = next(iter(measure(cell, sequence, protocol)))["accuracy"]

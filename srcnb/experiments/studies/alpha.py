@@ -17,6 +17,7 @@ import pandas as pd
 from numpy.random import SeedSequence
 
 from srcnb import presets
+from srcnb.datasets import NAMES
 from srcnb.experiments.any_network import KEEPS, read_outs
 from srcnb.experiments.cells import Cell, Condition, Experiment, Row
 from srcnb.experiments.class_incremental import load_set, pairs_of_classes
@@ -46,8 +47,6 @@ SOURCES: dict[str, SleepConstants] = {
 # In its own protocol, which is for 28×28 images. (The replica's has 4000 units.)
 OWN = {"the paper's, own protocol": "paper"}
 CONTROLS = ("sequential", "lazy")
-# Data set → hidden layers.
-HIDDEN = {"digits": (400, 400), "mnist": (1200, 1200), "fashion-mnist": (1200, 1200)}
 SWEPT = ("θ", "diehl", "percentile")
 # Of other data sets than digits, whose runs are longer.
 FEW_SCALED = (("θ", 0.5), ("θ", 1.0), ("θ", 2.0), ("diehl", 1.0))
@@ -73,9 +72,7 @@ def conditions_of(dataset: str) -> list[Condition]:
 
 def protocol_of(dataset: str, condition: Condition) -> Protocol:
     """The calibrated one, or a source's own."""
-    if condition["constants"] in OWN:
-        return presets.get(OWN[condition["constants"]], dataset)
-    return replace(presets.calibrated(), hidden=HIDDEN[dataset])
+    return presets.get(OWN.get(condition["constants"]), dataset)
 
 
 @dataclass
@@ -305,7 +302,7 @@ def picture(results: pd.DataFrame) -> Any:
 
 def alpha(dataset: str) -> Experiment:
     """The experiment on a data set."""
-    check_choice("dataset", dataset, HIDDEN)
+    check_choice("dataset", dataset, NAMES)
     return Experiment(
         "alpha",
         "α and β: thresholds of the published forms of α against calibrated ones",

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from srcnb.datasets import Dataset
+from srcnb import presets
+from srcnb.datasets import NAMES, Dataset
 from srcnb.experiments.any_network import bare_run, read_outs
 from srcnb.experiments.cells import Cell, Condition, Experiment, Row
 from srcnb.experiments.class_incremental import load_set
-from srcnb.experiments.studies.reading import NETWORK, protocol_on, read, table_row
+from srcnb.experiments.studies.reading import read, table_row
 from srcnb.plotting import draw_conditions, new_figure
 from srcnb.protocol import Protocol
 from srcnb.tasks import Task, class_incremental, permuted_pixels
@@ -36,9 +37,9 @@ AT_END = ("one sleep at the end", "one sleep at the end, as long as all")
 # Of other data sets than digits, whose runs are longer.
 FEW: Mapping[str, tuple[str, ...]] = {
     "in order": (*METHODS[1:], AT_END[1]),
-    "random order 1": METHODS[1:],
-    SINGLE: METHODS[1:],
-    PERMUTED: METHODS,
+    **{name: METHODS[1:] for name in SEQUENCES[1:4]},
+    SINGLE: (*METHODS[1:], AT_END[1]),
+    PERMUTED: (*METHODS, AT_END[1]),
 }
 
 
@@ -54,9 +55,9 @@ def conditions_on(dataset: str) -> list[Condition]:
     return [{"sequence": name, "method": method} for name in grid for method in grid[name]]
 
 
-def protocol_of(dataset: str, condition: Condition) -> Protocol:
+def protocol_of(condition: Condition) -> Protocol:
     """The calibrated protocol; for a sleep at the end, with that one only."""
-    protocol = protocol_on(dataset, condition)
+    protocol = replace(presets.calibrated(), homeostasis=None)
     if condition["sequence"] == PERMUTED:
         protocol = replace(protocol, cap=N_SAMPLES)
     if condition["method"] not in AT_END:
@@ -152,12 +153,12 @@ def picture(results: pd.DataFrame) -> Any:
 
 def order_and_time(dataset: str) -> Experiment:
     """The experiment on a data set."""
-    check_choice("dataset", dataset, NETWORK)
+    check_choice("dataset", dataset, NAMES)
     return Experiment(
         "order-and-time",
         "orders of classes, a task that comes again, one sleep at the end, many tasks",
         conditions_on(dataset),
-        partial(protocol_of, dataset),
+        protocol_of,
         partial(load_set, dataset),
         tasks_of,
         measure,
