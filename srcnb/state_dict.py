@@ -33,7 +33,7 @@ OTHERS = {
 }
 # The same, by the number of dimensions of a weight.
 DIMENSIONS = {
-    1: "normalization: fold it into the linear layer before it",
+    1: "normalization or the like: only batch normalization can be folded into a linear layer",
     3: f"a convolution: {BEFORE}",
     4: f"a convolution: {BEFORE}",
     5: f"a convolution: {BEFORE}",
@@ -216,7 +216,6 @@ def _tensors(name: str, state: Any) -> dict[str, Array]:
     for key, value in state.items():
         check_instance(f"a name in {name}", key, str, "a string")
         refuse_mask(f"{key} of {name}", value)
-        _refuse_other(key, name)
         if hasattr(value, "detach"):  # a tensor of PyTorch, perhaps elsewhere or with a gradient
             value = value.detach().cpu()
         try:
@@ -227,6 +226,7 @@ def _tensors(name: str, state: Any) -> dict[str, Array]:
                 f" {CONVERT}"
             ) from error
         if array.dtype not in FLOATS:
+            _refuse_other(key, name)
             raise ValueError(
                 f"{key} of {name} must be float32 or float64, got {array.dtype}: {CONVERT}"
             )

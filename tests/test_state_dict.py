@@ -267,7 +267,7 @@ def test_low_rank_becomes_dense():
         (
             chain(6, 5, names="0") | {"1.weight": np.ones(5, "f4")},
             ValueError,
-            "1.weight of state .*as of normalization: fold it",
+            "1.weight of state .*as of normalization or the like: only batch",
         ),
         (
             chain(6, 5, names="0") | {"1.running_mean": np.ones(5, "f4")},
@@ -278,6 +278,11 @@ def test_low_rank_becomes_dense():
             chain(6, 5, names="0") | {"1.num_batches_tracked": np.array(3)},
             ValueError,
             "1.num_batches_tracked of state is of batch normalization",
+        ),
+        (
+            {"0.weight": np.ones((2, 2, 3, 3)), "1.running_mean": np.ones(2)},
+            ValueError,
+            "0.weight of state .*as of a convolution",
         ),
         ({"rnn.weight_ih_l0": np.ones((4, 3))}, ValueError, "rnn.weight_ih_l0 .*recurrent"),
         ({"0.gamma": np.ones(5)}, ValueError, "0.gamma of state is not the weight or bias"),
