@@ -1,6 +1,6 @@
 """What one line is worth for a fitted MLPClassifier that has learnt two tasks in turn.
 
-    python benchmarks/bench_guests.py [--seeds 10] [--out benchmarks/results] [--guests NAME …]
+    python benchmarks/bench_guests.py [--seeds 5] [--out benchmarks/results] [--guests NAME …]
     python benchmarks/bench_guests.py --choose [--seeds 3]
 
 scikit-learn's digits: 0 to 4, then 5 to 9, each by calls of ``partial_fit``. Accuracy on the old
@@ -10,8 +10,8 @@ and on the new classes, of the test set, in percent:
   one line        srcnb.sleep_sklearn(model, X of the last task)
   sleep           the same without homeostasis: by the outputs as they are
   homeostasis     the same without a sleep, n_sleeps=0: a control
-  less excitable  another: srcnb.methods.excitability.lowered ten times in place of the sleeps, then
-                  the same homeostasis
+  less excitable  another: srcnb.methods.excitability.lowered thirty times in place of the sleeps,
+                  then the same homeostasis
 
 ``--choose`` is how the numbers of sleeps, of features kept in homeostasis and of times that units
 are lowered were chosen: the mean of old and new classes over all guests, on a quarter of the
@@ -58,7 +58,7 @@ GUESTS = {
     "StandardScaler, 400-400, Adam, 10 calls": ((400, 400), 10, True, {}),
 }
 OLD = 5  # classes of the first task
-LOWERED = 10
+LOWERED = 30
 KEEP = 0.5
 GRID = {"sleeps": (0, 1, 3, 6), "lowered": (3, 10, 30)}
 KEEPS = (0.2, 0.3, 0.5, 0.75)
@@ -77,15 +77,18 @@ def trained(guest, X, y, seed):
     return make_pipeline(scaler, mlp)
 
 
-def less_excitable(model, X, times, keep, seed):
-    """The control: a copy of the Pipeline with units lowered so many times, then homeostasis."""
+def less_excitable(model, X, times):
+    """The control, before homeostasis: a copy of the Pipeline with units lowered so many times."""
     samples = model[:-1].transform(X)
     net = srcnb.from_sklearn(model[-1])
     for _ in range(times):
         net = lowered(net, samples)
-    _, rng = np.random.default_rng(seed).spawn(2)  # as sleep_sklearn draws them
-    net = srcnb.homeostasis(net, samples, range(2 * OLD), keep, random_state=rng)
     return make_pipeline(model[0], srcnb.to_sklearn(net, model[-1]))
+
+
+def even(model, X, keep, seed):
+    """A copy with even outputs, by the random numbers that sleep_sklearn takes after its sleeps."""
+    return srcnb.sleep_sklearn(model, X, n_sleeps=0, homeostasis=keep, random_state=seed)
 
 
 def accuracies(model, X, y):
@@ -96,27 +99,27 @@ def accuracies(model, X, y):
 
 
 def conditions(model, X, seed, choose):
-    """Name → what became of a trained classifier; ``X`` are samples of the last task."""
+    """(name, share kept, classifier) of each; ``X`` are samples of the last task."""
 
     def sleeps(**options):
         return srcnb.sleep_sklearn(model, X, random_state=seed, **options)
 
     if not choose:
-        return {
-            "before": model,
-            "one line": sleeps(),
-            "sleep": sleeps(homeostasis=None),
-            "homeostasis": sleeps(n_sleeps=0),
-            "less excitable": less_excitable(model, X, LOWERED, KEEP, seed),
-        }
-    return {
-        (f"{n} {what}", keep): sleeps(n_sleeps=n, homeostasis=keep)
-        if what == "sleeps"
-        else less_excitable(model, X, n, keep, seed)
-        for what, numbers in GRID.items()
-        for n in numbers
-        for keep in KEEPS
-    }
+        yield "before", None, model
+        yield "one line", KEEP, sleeps()
+        yield "sleep", None, sleeps(homeostasis=None)
+        yield "homeostasis", KEEP, sleeps(n_sleeps=0)
+        yield "less excitable", KEEP, even(less_excitable(model, X, LOWERED), X, KEEP, seed)
+        return
+    for what, numbers in GRID.items():
+        for n in numbers:
+            changed = (
+                sleeps(n_sleeps=n, homeostasis=None)
+                if what == "sleeps"
+                else less_excitable(model, X, n)
+            )
+            for keep in KEEPS:
+                yield f"{n} {what}", keep, even(changed, X, keep, seed)
 
 
 def measure(guests, seeds, choose):
@@ -127,8 +130,7 @@ def measure(guests, seeds, choose):
             used = data.validation_split(random_state=seed) if choose else data
             X, y = used.X, used.y
             model = trained(guest, X, y, seed)
-            for name, read in conditions(model, X[y >= OLD], seed, choose).items():
-                name, keep = name if choose else (name, KEEP)
+            for name, keep, read in conditions(model, X[y >= OLD], seed, choose):
                 row = {"guest": guest, "seed": seed, "condition": name, "keep": keep}
                 yield row | accuracies(read, used.X_test, used.y_test)
 
@@ -161,7 +163,7 @@ def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results")
     parser.add_argument("--guests", nargs="+", choices=GUESTS, default=list(GUESTS), metavar="NAME")
     parser.add_argument("--choose", action="store_true")
