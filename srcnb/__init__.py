@@ -11,6 +11,7 @@ from srcnb.mlp import MLP
 from srcnb.output import homeostasis
 from srcnb.search import SearchResult, search
 from srcnb.sklearn_mlp import from_sklearn, to_sklearn
+from srcnb.sklearn_sleep import sleep_sklearn
 from srcnb.spiking.calibrate import RateWarning, SleepTargets, calibrate
 from srcnb.spiking.config import SleepConfig
 from srcnb.spiking.conversion import alpha_factors
@@ -27,6 +28,7 @@ from srcnb.spiking.scaling import FeatureScale
 from srcnb.spiking.simulate import simulate
 from srcnb.spiking.sleeping import sleep
 from srcnb.spiking.trace import Trace, trace
+from srcnb.state_dict import from_state_dict, save_state_dict, to_state_dict
 
 __all__ = [
     "MLP",
@@ -50,12 +52,16 @@ __all__ = [
     "alpha_factors",
     "calibrate",
     "from_sklearn",
+    "from_state_dict",
     "homeostasis",
     "load",
     "poisson_spikes",
+    "save_state_dict",
     "search",
     "simulate",
     "sleep",
+    "sleep_sklearn",
     "to_sklearn",
+    "to_state_dict",
     "trace",
 ]

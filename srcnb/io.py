@@ -1,11 +1,11 @@
 """Files that are whole or not there, and networks as files: arrays and a header, without pickle.
 
-What a network is made of is not known here: srcnb.low_rank.load is the function for users.
+What a network is made of is not known here: srcnb.low_rank.load is the function for users. State
+dicts are in srcnb.state_dict.
 """
 
 import json
 import os
-import re
 import secrets
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from srcnb.validation import Array, check_array, check_path
+from srcnb.validation import Array, check_path
 
 PathLike: TypeAlias = str | os.PathLike[str]
 FORMAT, VERSION = "srcnb network", 1
@@ -193,91 +193,3 @@ def generator(name: str, state: Any) -> np.random.Generator:
         what = f"{type(error).__name__}: {error}"
         raise ValueError(f"{name} must be a state of {kind}, got {what}") from error
     return np.random.Generator(bit_generator)
-
-
-def read_state_dict(path: PathLike) -> tuple[list[Array], list[Array] | None]:
-    """Weights and biases of a chain of linear layers from a .safetensors file.
-
-    ``path`` holds a state dict: NAME.weight (n_l, n_{l-1}) and perhaps NAME.bias (n_l,) of each
-    layer, or weight and bias of a single one. Layers are taken in the natural order of their names
-    ("fc2" before "fc10").
-
-    Raises
-    ------
-    ImportError
-        Without the package safetensors.
-    ValueError
-        That names file and tensor: for tensors that are not weights or biases of linear layers,
-        not all float32 or all float64, or not finite; for shapes that do not fit each other; for
-        biases of some layers only; for a damaged file.
-    """
-    if not Path(path).is_file():
-        raise FileNotFoundError(f"no such file: {path}")
-    try:
-        from safetensors import SafetensorError, safe_open
-    except ImportError as error:
-        raise ImportError(
-            f"{path} needs the package safetensors: pip install 'srcnb[safetensors]'"
-        ) from error
-    try:
-        with safe_open(path, framework="np") as file:
-            for key in file.keys():  # noqa: SIM118 - it is no dict
-                dtype = file.get_slice(key).get_dtype()
-                if dtype not in ("F32", "F64"):
-                    raise ValueError(
-                        f"{key} of {path} must be float32 or float64, got {dtype}: in PyTorch"
-                        " module.float() converts it, before its state_dict() is saved"
-                    )
-            tensors = {key: np.ascontiguousarray(file.get_tensor(key)) for key in file.keys()}  # noqa: SIM118
-    except SafetensorError as error:
-        raise ValueError(f"{path} can't be read as a safetensors file: {error}") from error
-    return _linear_layers(path, tensors)
-
-
-def _linear_layers(
-    path: PathLike, tensors: Mapping[str, Array]
-) -> tuple[list[Array], list[Array] | None]:
-    for key, tensor in tensors.items():
-        kind = key.rpartition(".")[2]
-        if kind not in ("weight", "bias") or tensor.ndim != (2 if kind == "weight" else 1):
-            raise ValueError(
-                f"{key} of {path} is not the weight or bias of a linear layer: it has shape"
-                f" {tensor.shape}; srcnb reads chains of linear layers, NAME.weight and NAME.bias"
-            )
-        if not tensor.size:
-            raise ValueError(f"{key} of {path} must not be empty, got shape {tensor.shape}")
-        check_array(f"{key} of {path}", tensor, tensor.ndim)
-    if not tensors:
-        raise ValueError(f"{path} must hold at least one layer, got no tensors")
-    # With the dot, which the keys of a layer by itself, "weight" and "bias", have not.
-    layers = sorted({re.sub("(weight|bias)$", "", key) for key in tensors}, key=_natural)
-    missing = [f"{layer}weight" for layer in layers if f"{layer}weight" not in tensors]
-    if missing:
-        raise ValueError(f"{path} lacks {missing[0]}")
-    weights = [tensors[f"{layer}weight"] for layer in layers]
-    biases = [tensors[f"{layer}bias"] for layer in layers if f"{layer}bias" in tensors]
-    if biases and len(biases) < len(layers):
-        raise ValueError(f"{path} must have biases for all layers or none, got {sorted(tensors)}")
-    if len({tensor.dtype for tensor in tensors.values()}) > 1:
-        got = ", ".join(f"{key} {tensor.dtype}" for key, tensor in tensors.items())
-        raise ValueError(f"{path} must be all float32 or all float64, got {got}")
-    for layer, w, b in zip(layers, weights, biases, strict=False):  # there may be no biases
-        if len(b) != len(w):
-            raise ValueError(
-                f"{layer}bias of {path} must have shape ({len(w)},), as {layer}weight has shape"
-                f" {w.shape}, got {b.shape}"
-            )
-    for layer, above, below in zip(layers[1:], weights[1:], weights[:-1], strict=True):
-        if above.shape[1] != len(below):
-            raise ValueError(
-                f"layers of {path} must chain in the order of their names,"
-                f" {[name.removesuffix('.') for name in layers]}, but {layer}weight has shape"
-                f" {above.shape} and the one before {len(below)} rows"
-            )
-    return weights, biases or None
-
-
-def _natural(name: str) -> list[tuple[int, str]]:
-    """A key that sorts numbers in names as numbers."""
-    parts = re.split(r"(\d+)", name)
-    return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]

@@ -13,8 +13,9 @@ import numpy as np
 from srcnb import sgd
 from srcnb.backprop import Gradients
 from srcnb.initial import SCALES, uniform
-from srcnb.io import PathLike, generator, is_state_dict, read_network, read_state_dict
+from srcnb.io import PathLike, generator, is_state_dict, read_network
 from srcnb.mlp import MLP
+from srcnb.state_dict import load_state_dict
 from srcnb.validation import (
     Array,
     ArrayLike,
@@ -262,7 +263,7 @@ def load(path: PathLike, **options: Any) -> MLP:
         For options with a file that has its own.
     """
     if is_state_dict(path):
-        return MLP.from_arrays(*read_state_dict(path), **options)
+        return load_state_dict(path, **options)
     header, parameters, velocity = read_network(path)
     if options:
         raise TypeError(f"options of {path} are in the file, got {options}")

@@ -15,7 +15,8 @@ from srcnb.validation import check_instance, check_weights
 
 # Other estimators of scikit-learn, by a class that they are made from: what to do with them.
 OTHERS = {
-    "Pipeline": "take its last step, pipeline[-1], and pipeline[:-1].transform(X) in place of X",
+    "Pipeline": "take its last step, pipeline[-1], and pipeline[:-1].transform(X) in place of X;"
+    " srcnb.sleep_sklearn takes it as it is",
     "BaseSearchCV": "take its best_estimator_",
     "MLPRegressor": "it has no classes to predict, and an MLP of srcnb has nothing else",
 }
@@ -51,7 +52,7 @@ def from_sklearn(mlp: Any, **options: Any) -> MLP:
         If it is not fitted, has hidden layers of another activation than "relu", predicts several
         labels per sample, or knows only one class.
     """
-    _check_classifier("mlp", mlp)
+    check_classifier("mlp", mlp)
     if "output" in options:
         raise TypeError(f"output follows from the classifier, got {options['output']!r}")
     weights = [coef.T for coef in mlp.coefs_]
@@ -66,7 +67,9 @@ def to_sklearn(net: MLP, like: Any) -> Any:
     """A copy of the fitted ``MLPClassifier`` ``like`` with the weights and biases of ``net``.
 
     ``predict``, ``predict_proba`` and ``score`` are then those of ``net``, with the classes of
-    ``like``; the settings and the optimizer's state are those of ``like`` as well.
+    ``like``; the settings and the optimizer's state are those of ``like`` as well. But
+    ``best_loss_`` and ``best_validation_score_`` start again: a ``fit`` with ``warm_start`` would
+    go back to the weights of ``like`` if none after it had a better one.
 
     Parameters
     ----------
@@ -90,7 +93,7 @@ def to_sklearn(net: MLP, like: Any) -> Any:
         :func:`from_sklearn` refuses.
     """
     check_instance("net", net, MLP, "an srcnb.MLP")
-    _check_classifier("like", like)
+    check_classifier("like", like)
     sizes = (like.n_features_in_, *(coef.shape[1] for coef in like.coefs_[:-1]), len(like.classes_))
     if net.layer_sizes != sizes:
         raise ValueError(f"net must have the sizes of like, {sizes}, got {net.layer_sizes}")
@@ -109,11 +112,20 @@ def to_sklearn(net: MLP, like: Any) -> Any:
     mlp = copy.deepcopy(like)
     mlp.coefs_ = [w.T.copy(order="C") for w in (*weights[:-1], last)]
     mlp.intercepts_ = [b.copy() for b in (*biases[:-1], last_bias)]
+    # As scikit-learn has them before the first epoch. None stands for what is not in use.
+    for score, start in (("best_loss_", np.inf), ("best_validation_score_", -np.inf)):
+        if getattr(mlp, score, None) is not None:
+            setattr(mlp, score, start)
+    mlp._no_improvement_count = 0
     return mlp
 
 
-def _check_classifier(name: str, mlp: Any) -> None:
-    """Raise unless ``mlp`` is a fitted MLPClassifier that an MLP can be."""
+def check_classifier(name: str, mlp: Any) -> None:
+    """Raise unless ``mlp`` is a fitted MLPClassifier that an MLP can be; ``name`` is what it is.
+
+    TypeError for another estimator, ValueError for what is not fitted or has another activation
+    than "relu": the messages say what to do.
+    """
     from sklearn.neural_network import MLPClassifier
 
     how = "a fitted MLPClassifier of scikit-learn"

@@ -93,6 +93,7 @@ NET = MLP((4, 5, 3), dropout=0.2, random_state=0)
 CONFIG = SleepConfig(3, alpha=[1, 1], beta=[1, 1], inc=0.1, dec=0.1)
 NO_FINITE = [np.full((5, 4), v, np.float32) for v in (NAN, INF, 3e38)]
 WEIGHTS = [np.ones((5, 4)), np.ones((3, 5))]
+STATE = {"0.weight": WEIGHTS[0], "2.weight": WEIGHTS[1]}
 CLASSIFIER = classifier()
 SCALE = FeatureScale.of(X)
 NO_NETS = [None, "x", MLP, WEIGHTS, CLASSIFIER, object(), MLP((5, 5, 3))]
@@ -284,6 +285,41 @@ TABLE = [
         + [MLP((4, 5, 3), output="relu"), MLP((4, 5, 3), dropout=0.1, inverted_dropout=False)],
         like=[*NO_LISTS, MLPClassifier, MLPClassifier(), NET, classifier(activation="tanh")]
         + [make_pipeline(StandardScaler(), CLASSIFIER)],
+    ),
+    *lines(
+        "sleep_sklearn",
+        of(srcnb.sleep_sklearn, model=CLASSIFIER, X=X),
+        model=[*NO_LISTS, MLPClassifier, MLPClassifier(), NET, StandardScaler(), WEIGHTS]
+        + [make_pipeline(StandardScaler()), make_pipeline(classifier(kind=MLPRegressor))]
+        + [classifier(kind=MLPRegressor), classifier(activation="tanh"), classifier(Y > 5)],
+        X=[*NO_MATRICES, np.ones((6, 3))],
+        config=["x", {}, 3, srcnb.SleepTargets, PROTOCOL],
+        classes=[*NO_LISTS[1:], [], [3], [0, 7], [[0, 1]], ["a"], [None]],
+        keep=[*NO_REALS, 0, -0.1, 1.1],
+        homeostasis=[*NO_REALS[1:], 0, -0.1, 1.1],
+        n_sleeps=[*NO_INTS, -1],
+        random_state=NO_RANDOM_STATES,
+    ),
+    *lines(
+        "from_state_dict",
+        of(srcnb.from_state_dict, state=STATE),
+        state=[*NO_LISTS, WEIGHTS, {}, {3: np.ones((5, 4))}, {"0.weight": None}]
+        + [{"0.weight": "x"}, {"0.weight": [[1.0], [1.0, 2.0]]}, {"0.weight": MASKED}],
+        dropout=[*NO_REALS, -0.1, 1],
+    ),
+    *lines(
+        "to_state_dict",
+        of(srcnb.to_state_dict, net=NET, like=STATE),
+        net=[*NO_LISTS, MLP, WEIGHTS, MLP((4, 3)), MLP((4, 5, 2)), MLP((4, 5, 3), bias=True)]
+        + [MLP((4, 5, 3), dropout=0.1, inverted_dropout=False)],
+        like=[*NO_LISTS[1:], WEIGHTS, {}, {3: np.ones((5, 4))}, {"0.weight": "x"}],
+    ),
+    *lines(
+        "save_state_dict",
+        of(srcnb.save_state_dict, net=NET, path="/nowhere/else.safetensors"),
+        net=NO_NETS[:-1],
+        path=[*NO_PATHS, "net.npz"],
+        like=[3, 1.5, object(), {2, 3}, WEIGHTS, {}, {"0.weight": "x"}],
     ),
     *lines("save", of(NET.save, "/nowhere/else.npz"), state=NO_BOOLS),
     *lines(

@@ -104,3 +104,15 @@ def test_search_targets(tmp_path, monkeypatch, capsys, arguments):
     printed = capsys.readouterr().out
     name, value = ("gain", 3.0) if arguments else ("rho", 0.12)
     assert f"'{name}': {value}" in printed and printed.count(f"'{name}'") == 2
+
+
+@pytest.mark.slow
+def test_bench_guests(tmp_path):
+    """The smallest classifier, once; and a choice."""
+    guest = ["--guests", "100, Adam, 20 calls", "--seeds", "1", "--out", tmp_path]
+    printed = run("bench_guests.py", *guest)
+    assert "one line, old / new" in printed
+    results = pd.read_csv(tmp_path / "bench_guests.csv").set_index("condition")
+    before, after = results.loc["before"], results.loc["one line"]
+    assert after["old"] > before["old"] + 40 and after["new"] > before["new"] - 15
+    assert "30 lowered" in run("bench_guests.py", "--choose", *guest)

@@ -2,6 +2,7 @@
 
 import ast
 import re
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -154,6 +155,42 @@ def test_the_readmes_example(capsys):
     assert len(lines) == 5 and lines[-1].startswith("classes 8, 9: ")
     own, even = map(int, re.findall(r"(\d+)%", lines[-1]))
     assert 40 < own < even and even > 75
+
+
+def test_the_guests_examples(capsys):
+    """Each by itself; in both sleeps the old classes come back, and new ones lose less than 15."""
+    for code in python_blocks("docs/GUESTS.md"):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", srcnb.RateWarning)
+            exec(code, {"__name__": "example"})
+    shares = [
+        [*map(int, re.findall(r"(\d+)%", line))] for line in capsys.readouterr().out.splitlines()
+    ]
+    assert len(shares) == 5
+    for before, slept in (shares[:2], shares[2:4]):
+        assert slept[0] > before[0] + 40 and slept[1] > before[1] - 15
+
+
+def test_the_guests_examples_with_pytorch():
+    pytest.importorskip("torch")
+    namespace = {"srcnb": srcnb}
+    text = (ROOT / "docs/GUESTS.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```py\n(.*?)```", text, re.DOTALL)
+    for code in blocks:
+        exec(code, namespace)
+    assert len(blocks) == 2 and namespace["features"].min() == 0
+
+
+def test_the_guests_tables_are_those_of_the_results(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    import bench_guests
+
+    text = (ROOT / "docs/GUESTS.md").read_text(encoding="utf-8")
+    for name, made in (
+        ("bench_guests", bench_guests.table),
+        ("choose_guests", bench_guests.choice),
+    ):
+        assert to_markdown(made(pd.read_csv(ROOT / f"benchmarks/results/{name}.csv"))) in text
 
 
 # File of results → the data set, as the README calls it.

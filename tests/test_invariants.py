@@ -10,14 +10,25 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "srcnb"
 # Each module imports only from those before it.
 ORDER = (
-    *("_version", "validation", "io", "initial", "backprop", "sgd", "mlp", "low_rank"),
+    *(
+        "_version",
+        "validation",
+        "io",
+        "initial",
+        "backprop",
+        "sgd",
+        "mlp",
+        "state_dict",
+        "low_rank",
+    ),
     *("sklearn_mlp", "datasets", "npz", "own_data", "tasks", "spiking.config"),
     *("spiking.inputs", "spiking.reference", "spiking.forks", "spiking.threads"),
     "spiking.events",
     *("spiking.changes", "spiking.kernel", "spiking.report", "spiking.watchers"),
     *("spiking.simulate", "spiking.conversion", "spiking.scaling", "spiking.calibrate"),
     *("spiking.sleeping", "spiking"),
-    *("output", "protocol", "preset_files", "presets", "methods.base", "methods.baselines"),
+    *("output", "sklearn_sleep"),
+    *("protocol", "preset_files", "presets", "methods.base", "methods.baselines"),
     "methods.controls",
     *("methods.lazy", "methods.excitability"),
     *("methods.src", "methods.rehearsal", "methods.icarl", "methods.regularization"),

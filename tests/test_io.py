@@ -3,14 +3,12 @@
 import io as std_io
 import json
 import os
-import sys
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
 import numpy as np
 import pytest
-from conftest import GOLDEN
 
 import srcnb
 from srcnb import io
@@ -296,131 +294,6 @@ def test_options_are_in_the_file(tmp_path):
     srcnb.MLP((6, 3), random_state=0).save(tmp_path / "net.npz")
     with pytest.raises(TypeError, match="options.*dropout"):
         srcnb.load(tmp_path / "net.npz", dropout=0.5)
-
-
-# ------------------------------------------------------------------ safetensors
-
-
-def test_the_weights_of_pytorch():
-    """A file that PyTorch wrote, and what PyTorch makes of some inputs."""
-    pytest.importorskip("safetensors")
-    net = srcnb.load(GOLDEN / "torch_mlp.safetensors", output="softmax", dropout=0.25)
-    run = np.load(GOLDEN / "torch_mlp.npz")
-    assert net.layer_sizes == (6, 5, 4, 3) and net.dropout == 0.25 and net.dtype == np.float32
-    np.testing.assert_allclose(net.logits(run["X"]), run["logits"], rtol=1e-5, atol=1e-6)
-    np.testing.assert_array_equal(net.predict(run["X"]), run["predicted"])
-
-
-def tensors_file(path, tensors):
-    from safetensors.numpy import save_file
-
-    save_file({name: np.ascontiguousarray(t) for name, t in tensors.items()}, path)
-    return path
-
-
-def chain(*sizes, names, dtype="float32", bias=False):
-    rng = np.random.default_rng(0)
-    shapes = zip(names, sizes[:-1], sizes[1:], strict=True)
-    tensors = {f"{name}.weight": rng.random((post, pre)) for name, pre, post in shapes}
-    if bias:
-        biases = zip(names, sizes[1:], strict=True)
-        tensors |= {f"{name}.bias": rng.random(post) for name, post in biases}
-    return {name: t.astype(dtype) for name, t in tensors.items()}
-
-
-def changed_chain(key, where, value):
-    tensors = chain(6, 5, 4, names="ab", bias=True)
-    tensors[key][where] = value
-    return tensors
-
-
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("bias", [False, True])
-def test_layers_in_the_natural_order_of_their_names(tmp_path, dtype, bias):
-    pytest.importorskip("safetensors")
-    names = ["body.fc2", "body.fc9", "body.fc10", "head²"]
-    tensors = chain(6, 5, 4, 7, 3, names=names, dtype=dtype, bias=bias)
-    net = srcnb.load(tensors_file(tmp_path / "net.safetensors", tensors))
-    assert net.layer_sizes == (6, 5, 4, 7, 3) and net.dtype == dtype
-    for name, w in zip(names, net.weights, strict=True):
-        np.testing.assert_array_equal(w, tensors[f"{name}.weight"])
-    for name, b in zip(names if bias else [], net.biases or [], strict=True):
-        np.testing.assert_array_equal(b, tensors[f"{name}.bias"])
-
-
-@pytest.mark.parametrize(
-    ("tensors", "message"),
-    [
-        ({}, "at least one layer"),
-        (
-            chain(6, 5, names=["a"], dtype="float16"),
-            r"a.weight.*float32 or float64, got F16: in PyTorch module\.float\(\) converts",
-        ),
-        ({"a.weight": np.ones((0, 3), "f4")}, r"a.weight of .* must not be empty.*\(0, 3\)"),
-        (changed_chain("b.weight", (1, 2), np.nan), r"b.weight of .* finite, got nan .*\(1, 2\)"),
-        (changed_chain("a.bias", 3, -np.inf), "a.bias of .* finite, got -inf"),
-        (
-            chain(6, 5, 4, names="ab", bias=True) | {"b.bias": np.ones(5, "f4")},
-            r"b.bias of .* must have shape \(4,\), as b.weight has shape \(4, 5\), got \(5,\)",
-        ),
-        (
-            chain(6, 5, names="a") | {"a.bias": np.ones(5)},
-            "all float32 or all float64, got .*a.bias float64",
-        ),
-        ({"bias": np.ones(5, "f4")}, "lacks weight"),
-        ({"a.weight": np.ones((2, 3, 4, 5), "f4")}, r"a.weight.*\(2, 3, 4, 5\).*linear"),
-        ({**chain(6, 5, names=["a"]), "norm.running_mean": np.ones(5, "f4")}, "norm.running_mean"),
-        ({"a.bias": np.ones(5, "f4")}, "lacks a.weight"),
-        (
-            {**chain(6, 5, 4, names="ab"), "a.bias": np.ones(5, "f4")},
-            "biases for all layers or none",
-        ),
-        (chain(6, 5, 4, names="ba"), r"chain in the order of their names, \['a', 'b'\].*b.weight"),
-        (chain(6, 5, names="a") | chain(5, 3, names="b", dtype="f8"), "a.weight float32, b.weight"),
-    ],
-)
-def test_other_state_dicts_are_refused(tmp_path, tensors, message):
-    pytest.importorskip("safetensors")
-    path = tensors_file(tmp_path / "net.safetensors", tensors)
-    with pytest.raises(ValueError, match=message) as caught:
-        srcnb.load(path)
-    assert str(path) in str(caught.value)
-
-
-@pytest.mark.parametrize("bias", [False, True])
-def test_a_linear_layer_by_itself(tmp_path, bias):
-    """The keys of its state dict have no name before them."""
-    pytest.importorskip("safetensors")
-    tensors = {k.removeprefix("a."): t for k, t in chain(6, 3, names="a", bias=bias).items()}
-    assert "weight" in tensors
-    net = srcnb.load(tensors_file(tmp_path / "net.safetensors", tensors))
-    np.testing.assert_array_equal(net.weights[0], tensors["weight"])
-    assert (net.biases is not None) == bias
-    if bias:
-        np.testing.assert_array_equal(net.biases[0], tensors["bias"])
-
-
-def test_errors_of_options_do_not_blame_the_file(tmp_path):
-    pytest.importorskip("safetensors")
-    path = tensors_file(tmp_path / "net.safetensors", chain(6, 3, names="a"))
-    with pytest.raises(ValueError, match="^dropout must be .* got 2$"):
-        srcnb.load(path, dropout=2)
-
-
-def test_safetensors_files_that_are_none(tmp_path):
-    pytest.importorskip("safetensors")
-    with pytest.raises(FileNotFoundError, match="nowhere"):
-        srcnb.load(tmp_path / "nowhere.safetensors")
-    (tmp_path / "net.safetensors").write_bytes(b"nothing of the kind")
-    with pytest.raises(ValueError, match=r"net\.safetensors can't be read as a safetensors file"):
-        srcnb.load(tmp_path / "net.safetensors")
-
-
-def test_without_the_package_the_extra_is_named(tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "safetensors", None)
-    (tmp_path / "net.safetensors").write_bytes(b"")
-    with pytest.raises(ImportError, match=r"srcnb\[safetensors\]"):
-        srcnb.load(tmp_path / "net.safetensors")
 
 
 # ------------------------------------------------------------------ whole files

@@ -1,0 +1,213 @@
+"""A fitted MLPClassifier of scikit-learn, or a Pipeline that ends in one, sleeps in one line."""
+
+import copy
+import logging
+from collections.abc import Hashable
+from typing import Any
+
+import numpy as np
+
+from srcnb import output
+from srcnb.mlp import MLP
+from srcnb.sklearn_mlp import check_classifier, from_sklearn, to_sklearn
+from srcnb.spiking.calibrate import SleepTargets
+from srcnb.spiking.config import SleepConfig
+from srcnb.spiking.inputs import SampleInput
+from srcnb.spiking.scaling import FeatureScale
+from srcnb.spiking.sleeping import sleep
+from srcnb.validation import (
+    Array,
+    RandomState,
+    check_array,
+    check_instance,
+    check_int,
+    check_list,
+    check_memory,
+    check_real,
+    check_rng,
+    check_width,
+)
+
+logger = logging.getLogger(__name__)
+
+
+def sleep_sklearn(
+    model: Any,
+    X: Any,
+    config: SleepConfig | SleepTargets | None = None,
+    *,
+    classes: Any = None,
+    keep: float = 0.2,
+    homeostasis: float | None = 0.5,
+    n_sleeps: int = 3,
+    random_state: RandomState = None,
+) -> Any:
+    """A copy of a fitted classifier of scikit-learn that has slept, with even outputs.
+
+    For a model that has learnt one task after another and has forgotten the first. It sleeps
+    (:func:`srcnb.sleep`) on samples of the task that it learnt last; then the outputs of all
+    classes are brought to one scale (:func:`srcnb.homeostasis`), without which most of what a sleep
+    brings back does not show. No sample of earlier tasks is needed. With ``n_sleeps=0`` the outputs
+    are all that changes: compare with that, as it gives most of the gain (docs/GUESTS.md).
+
+    ``predict`` keeps its meaning. ``predict_proba`` is that of outputs with spread 1, so that it is
+    less sure than before, and is not calibrated.
+
+    What a copy keeps: all parameters (``alpha``, ``early_stopping``, ``warm_start``, …), the steps
+    of a Pipeline before the classifier, such as a scaler, which are not fitted again, ``classes_``,
+    and the records of the training: ``n_iter_``, ``t_``, ``loss_curve_``, ``validation_scores_``,
+    which say nothing of the sleep. What the solver keeps between calls of ``partial_fit`` (Adam's
+    moments, SGD's velocities) is kept as it was before the sleep, so ``partial_fit`` goes on. What
+    a copy loses: ``best_loss_`` and ``best_validation_score_``, of weights that it no longer has,
+    start again, so that a ``fit`` with ``warm_start`` does not go back to these; and any ``fit``
+    without it starts from new weights and forgets the sleep.
+
+    Parameters
+    ----------
+    model : MLPClassifier, or Pipeline that ends in one
+        Fitted, with activation "relu", and left unchanged.
+    X : array-like, DataFrame or sparse matrix of shape (n, n_features)
+        Samples of the task that was learnt last, as the model takes them: raw for a Pipeline.
+        Where the classifier gets features outside [0, 1], it sleeps on ``FeatureScale.of`` these:
+        each feature by its smallest and largest value in X. The logger "srcnb.sklearn_sleep" says
+        so, at level INFO.
+    config : SleepConfig, SleepTargets or None
+        Of each sleep, as for :func:`srcnb.sleep`; None: calibrated, ``SleepTargets()``.
+    classes : array-like of the model's own labels, or None
+        Those that it has seen; None: all of ``model.classes_``. Outputs of others stay as they are.
+    keep : float in (0, 1]
+        Probability that a feature is kept in a step of the sleep input, a sample under a mask.
+    homeostasis : float in (0, 1], or None
+        Probability that a feature is kept when the outputs are brought to one scale. The others are
+        0, in the unit that the classifier gets, as a StandardScaler makes the mean. More brings
+        back more of the old classes and costs more of the new ones. None: outputs stay as they are.
+    n_sleeps : int >= 0
+        Sleeps in a row, each calibrated to what the one before has left.
+    random_state : None, int, SeedSequence or Generator
+
+    Returns
+    -------
+    MLPClassifier or Pipeline
+        Of the same type; it shares nothing with ``model``.
+
+    Raises
+    ------
+    TypeError
+        For other estimators; the message says what to do.
+    ValueError
+        For a model that is not fitted or has another activation than relu; one without a hidden
+        layer that would sleep with nothing to change; and for samples that it does not take.
+
+    Warns
+    -----
+    RateWarning, SilentLayerWarning, NoChangeWarning
+        As :func:`srcnb.sleep` does.
+    """
+    last = model
+    while _is_pipeline(last):
+        last = last.steps[-1][1]
+    check_classifier("model" if last is model else "the last step of model", last)
+    net = from_sklearn(last)
+    if not isinstance(config, SleepConfig):
+        config = SleepTargets() if config is None else config
+        check_instance("config", config, SleepTargets, "a SleepConfig, a SleepTargets or None")
+    seen = _places(classes, last.classes_)
+    keep = check_real("keep", keep, 0, 1, low_open=True)
+    if homeostasis is not None:
+        homeostasis = check_real("homeostasis", homeostasis, 0, 1, low_open=True)
+    n_sleeps = check_int("n_sleeps", n_sleeps)
+    sleep_rng, output_rng = check_rng("random_state", random_state).spawn(2)
+    if n_sleeps and len(net.weights) == 1 and getattr(config, "output_rate", 0) is None:
+        raise ValueError(
+            "model must have a hidden layer, as the sleep leaves the output layer as it is, got"
+            f" {last}: n_sleeps=0 brings its outputs to one scale"
+        )
+    samples = _features(last, _transformed(model, X), net)
+    net = _slept(net, samples, config, keep, n_sleeps, sleep_rng)
+    if homeostasis is not None:
+        net = output.homeostasis(net, samples, seen, homeostasis, random_state=output_rng)
+    return _with_last(model, to_sklearn(net, like=last))
+
+
+def _is_pipeline(model: Any) -> bool:
+    from sklearn.pipeline import Pipeline
+
+    return isinstance(model, Pipeline)
+
+
+def _transformed(model: Any, X: Any) -> Any:
+    """``X`` as the last step of a Pipeline gets it; of a Pipeline in it, the last step of that."""
+    while _is_pipeline(model):
+        X = model[:-1].transform(X) if len(model) > 1 else X
+        model = model.steps[-1][1]
+    return X
+
+
+def _with_last(model: Any, last: Any) -> Any:
+    """A copy of a Pipeline with another last step; ``last`` itself if ``model`` is none."""
+    if not _is_pipeline(model):
+        return last
+    name, old = model.steps[-1]
+    changed = copy.deepcopy(model)
+    changed.steps[-1] = (name, _with_last(old, last))
+    return changed
+
+
+def _places(classes: Any, known: Array) -> Array:
+    """The places of these classes in ``known``, ``model.classes_``; all of them for None."""
+    if classes is None:
+        return np.arange(len(known))
+    given = check_list("classes", classes)
+    if not given:
+        raise ValueError("classes must hold at least one label, got none")
+    places = {label: i for i, label in enumerate(known.tolist())}
+    for label in given:
+        if not isinstance(label, Hashable) or label not in places:
+            raise ValueError(f"classes must be in model.classes_, {known}, got {label!r:.60}")
+    return np.array([places[label] for label in given])
+
+
+def _features(classifier: Any, X: Any, net: MLP) -> Array:
+    """``X`` as the classifier takes it: (n, n_0) in the dtype of ``net``, checked."""
+    dense = X
+    if hasattr(X, "toarray"):
+        n_bytes = net.dtype.itemsize * X.shape[0] * X.shape[1]
+        check_memory(f"X of shape {X.shape}, which is sparse,", n_bytes)
+        dense = X.toarray()
+    samples = check_array("X", dense, 2, net.dtype)
+    check_width("X", samples, net.layer_sizes[0])
+    if not len(samples):
+        raise ValueError(f"X must hold at least one sample, got shape {samples.shape}")
+    # Names of features, and their order, are scikit-learn's to check, as when it predicts.
+    classifier.predict(X[:1] if hasattr(X, "columns") else samples[:1])
+    return samples
+
+
+def _slept(
+    net: MLP,
+    samples: Array,
+    config: SleepConfig | SleepTargets,
+    keep: float,
+    n_sleeps: int,
+    rng: np.random.Generator,
+) -> MLP:
+    """``net`` after so many sleeps on masked ``samples``, on intensities where need be."""
+    if not n_sleeps:
+        return net
+    scale = None
+    low, high = float(samples.min()), float(samples.max())
+    if low < 0 or high > 1:
+        scale = FeatureScale.of(samples)
+        logger.info(
+            "features are in [%.3g, %.3g]: each is scaled to [0, 1] for the sleep by its smallest"
+            " and largest value in X",
+            low,
+            high,
+        )
+    sleep_input = SampleInput(n_samples=1, keep=keep)
+    sleep_input.update(samples if scale is None else scale.transform(samples))
+    for _ in range(n_sleeps):
+        slept = sleep(net, sleep_input, config, rng, scale=scale).net
+        assert slept is not None
+        net = slept
+    return net
