@@ -227,7 +227,11 @@ class SleepState:
         return constants.config(net, X, n_steps)
 
     def sleep(self, net: MLP, stage: int, random_state: RandomState, **options: Any) -> SleepResult:
-        """Let ``net`` sleep after ``stage`` tasks, with ``options`` of :func:`srcnb.sleep`."""
+        """Let ``net`` sleep after ``stage`` tasks, with ``options`` of :func:`srcnb.sleep`.
+
+        Without a bar of its own, as a run may have one already, unless ``progress`` says so.
+        """
+        options = {"progress": False, **options}
         return sleep(net, self.sleep_input, self.config(net, stage), random_state, **options)
 
 

@@ -384,6 +384,7 @@ TABLE = [
         random_state=NO_RANDOM_STATES,
         engine=[None, "", "c", 3],
         record=NO_BOOLS,
+        progress=NO_BOOLS[1:],
         every=[3],
         callback=[print, *NO_LISTS[1:]],
         max_drop=[0.1],

@@ -16,7 +16,7 @@ ORDER = (
     "spiking.events",
     *("spiking.changes", "spiking.kernel", "spiking.report", "spiking.watchers"),
     *("spiking.simulate", "spiking.conversion", "spiking.scaling", "spiking.calibrate"),
-    *("spiking.sleeping", "spiking"),
+    *("spiking.progress", "spiking.sleeping", "spiking"),
     *("output", "protocol", "preset_files", "presets", "methods.base", "methods.baselines"),
     "methods.controls",
     *("methods.lazy", "methods.excitability"),
