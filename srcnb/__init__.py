@@ -2,7 +2,12 @@
 
 A network forgets old tasks when it learns new ones, sleeps, and remembers. Method: Tadros,
 Krishnan, Ramyaa, Bazhenov, Nature Communications 2022, doi 10.1038/s41467-022-34938-7.
+
+What it decides for its user is logged, by loggers below "srcnb", and not shown by itself:
+``logging.basicConfig(level=logging.INFO)`` shows it.
 """
+
+import logging as _logging
 
 from srcnb._version import __version__
 from srcnb.backprop import Gradients
@@ -27,6 +32,9 @@ from srcnb.spiking.scaling import FeatureScale
 from srcnb.spiking.simulate import simulate
 from srcnb.spiking.sleeping import sleep
 from srcnb.spiking.trace import Trace, trace
+
+# So that nothing is printed unless the user sets up logging.
+_logging.getLogger(__name__).addHandler(_logging.NullHandler())
 
 __all__ = [
     "MLP",

@@ -1,5 +1,6 @@
 """``srcnb.sleep``: a network and a sleep input in, the slept network out."""
 
+import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
@@ -32,6 +33,8 @@ from srcnb.validation import (
     check_real,
     check_rng,
 )
+
+logger = logging.getLogger(__name__)
 
 
 def sleep(
@@ -135,16 +138,20 @@ def sleep(
     start = Start.of(net, sleep_input, config, random_state, scale)
     config = start.config
     simulation = Simulation(start.net.weights, config, engine, record, block_steps=block_steps)
+    logger.debug("sleep of %d steps: engine %r, %s", config.n_steps, engine, start.net.dtype)
     watchers: list[Watcher] = []
     if validate is not None:
         drop = MAX_DROP if max_drop is None else float(max_drop)
         watchers.append(guard(start.network, simulation, *check_validate(validate, net), drop))
         every = every or -(-config.n_steps // MOMENTS)
+        logger.info("validate: a look every %d steps, max_drop %g", every, drop)
     if callback is not None:
         watchers.append(caller(callback, start.network))
     spikes = start.spikes(simulation.block_steps)
     with progress_bar(config.n_steps, progress) as advance:
         stopped = _run(simulation, spikes, every or config.n_steps, watchers, advance)
+    if stopped is not None:
+        logger.info("sleep %s", stopped)
     result = simulation.result(stopped)
     warn_of(result)
     return replace(result, net=start.network(result.weights))
@@ -217,6 +224,10 @@ def _calibrated(
             )
         if table is not None and table.ndim == 2 and len(table):
             targets = targets.lasting(len(table))
+            logger.info(
+                "the sleep input has %d rows: so many steps, and a budget of %.3g",
+                *(targets.n_steps, targets.budget),
+            )
     return calibrate(net, sleep_input, targets, rng)
 
 
