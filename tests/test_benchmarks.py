@@ -57,6 +57,12 @@ def test_bench_training():
 
 
 @pytest.mark.slow
+def test_bench_progress():
+    printed = run("bench_progress.py", "--rounds", "1", "--hidden", "20")
+    assert printed.count("times off") == 4
+
+
+@pytest.mark.slow
 def test_bench_footprint():
     printed = run("bench_footprint.py", "--rounds", "1", "--hidden", "50")
     assert "first sleep" in printed and "peak memory of 10,000 steps" in printed

@@ -1,6 +1,7 @@
 """The bar of a long sleep: when it is shown, where, and that it changes nothing."""
 
 import io
+import re
 import subprocess
 import sys
 import threading
@@ -48,8 +49,18 @@ def test_it_moves_on_after_each_block(terminal, monkeypatch):
     updates = []
     update = tqdm.update
     monkeypatch.setattr(tqdm, "update", lambda bar, n=1: updates.append(n) or update(bar, n))
-    slept(terminal, callback=lambda step, net: None, every=250)
+    slept(terminal, progress=True, callback=lambda step, net: None, every=250)
     assert updates == [100, 100, 50, 50, 100, 100, 100]
+
+
+def test_a_bar_that_comes_late_counts_from_the_beginning(terminal):
+    with redirect_stderr(terminal):
+        bar = progress._new_bar(600, done=200, seconds=5.0, always=True)
+        bar.update(100)
+        bar.close()
+    assert 5 <= bar.format_dict["elapsed"] < 10
+    last = terminal.getvalue().split("\r")[-1]
+    assert "300/600 [00:05" in last and 30 < float(re.search(r"([\d.]+) steps/s", last)[1]) <= 60
 
 
 def test_a_short_sleep_shows_nothing(terminal, monkeypatch):

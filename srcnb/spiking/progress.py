@@ -3,9 +3,10 @@
 import multiprocessing
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from srcnb.spiking.forks import no_fork
 
@@ -37,6 +38,8 @@ def is_watched() -> bool:
 def progress_bar(n_steps: int, progress: bool | None) -> Iterator[Advance]:
     """Yield what shows the steps that are done of ``n_steps``, and how many there are a second.
 
+    The bar is made when it is first shown, as making one takes as long as a tenth of a short sleep.
+
     Parameters
     ----------
     n_steps : int
@@ -47,29 +50,42 @@ def progress_bar(n_steps: int, progress: bool | None) -> Iterator[Advance]:
     if not wanted or sys.stderr is None:
         yield lambda n: None
         return
-    with no_fork:
-        from tqdm.auto import tqdm
-
-    bar = None
-    # A screen that can't be written must not end a sleep.
-    with suppress(OSError):
-        bar = tqdm(
-            total=n_steps,
-            desc="sleep",
-            unit=" steps",
-            unit_scale=True,
-            delay=0 if progress else DELAY,
-            disable=None if progress is None else False,
-        )
+    bar: Any = None
+    started, done = time.monotonic(), 0
 
     def advance(n: int) -> None:
-        if bar is not None:
-            with suppress(OSError):
+        nonlocal bar, done
+        done += n
+        seconds = time.monotonic() - started
+        # A screen that can't be written must not end a sleep.
+        with suppress(OSError):
+            if bar is not None:
                 bar.update(n)
+            elif progress or seconds >= DELAY:
+                bar = _new_bar(n_steps, done, seconds, bool(progress))
 
     try:
+        if progress:
+            advance(0)
         yield advance
     finally:
         if bar is not None:
             with suppress(OSError):
                 bar.close()
+
+
+def _new_bar(n_steps: int, done: int, seconds: float, always: bool) -> Any:
+    """A bar that counts from the beginning of the sleep, ``done`` steps and ``seconds`` ago."""
+    with no_fork:
+        from tqdm.auto import tqdm
+    bar = tqdm(
+        total=n_steps,
+        initial=done,
+        desc="sleep",
+        unit=" steps",
+        unit_scale=True,
+        disable=False if always else None,
+    )
+    if not bar.disable:
+        bar.initial, bar.start_t = 0, bar.start_t - seconds
+    return bar
