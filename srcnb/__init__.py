@@ -4,6 +4,8 @@ A network forgets old tasks when it learns new ones, sleeps, and remembers. Meth
 Krishnan, Ramyaa, Bazhenov, Nature Communications 2022, doi 10.1038/s41467-022-34938-7.
 """
 
+from typing import TYPE_CHECKING, Any
+
 from srcnb._version import __version__
 from srcnb.backprop import Gradients
 from srcnb.low_rank import load
@@ -28,6 +30,9 @@ from srcnb.spiking.simulate import simulate
 from srcnb.spiking.sleeping import sleep
 from srcnb.spiking.trace import Trace, trace
 
+if TYPE_CHECKING:
+    from srcnb.estimator import SleepReplayClassifier
+
 __all__ = [
     "MLP",
     "Change",
@@ -43,6 +48,7 @@ __all__ = [
     "SilentLayerWarning",
     "SleepConfig",
     "SleepInput",
+    "SleepReplayClassifier",
     "SleepResult",
     "SleepTargets",
     "Trace",
@@ -59,3 +65,16 @@ __all__ = [
     "to_sklearn",
     "trace",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """What is imported when it is first used, as scikit-learn takes longer than all the rest."""
+    if name == "SleepReplayClassifier":
+        from srcnb.estimator import SleepReplayClassifier
+
+        return SleepReplayClassifier
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
