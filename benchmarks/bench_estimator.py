@@ -22,7 +22,7 @@ variance of each class, or a covariance; the forest its trees.
 
 Writes bench_estimator.csv (a row per measurement) and bench_estimator.md (the tables). Times are
 ratios within one seed, median over the seeds; size is that of the pickled learner at the end.
-With --calls it then times so many calls of partial_fit with a sleep each, and traces the memory.
+With --calls it then times so many calls of partial_fit with three sleeps each, and traces memory.
 """
 
 import argparse
@@ -239,28 +239,27 @@ def long_stream(n_calls):
     pairs = tasks.class_incremental(data)
     clf = SleepReplayClassifier(sleep_when="always", random_state=0)
     seconds, kept, pickled = [], [], []
+    tracemalloc.start()
     for call in range(n_calls + 1):
         task = pairs[call % len(pairs)]
         start = time.perf_counter()
         clf.partial_fit(task.X, task.y, classes=range(10))
         seconds.append(time.perf_counter() - start)
-    clf = SleepReplayClassifier(sleep_when="always", random_state=0)
-    tracemalloc.start()
-    for call in range(n_calls):
-        task = pairs[call % len(pairs)]
-        clf.partial_fit(task.X, task.y, classes=range(10))
         kept.append(tracemalloc.get_traced_memory()[0])
         pickled.append(len(pickle.dumps(clf)))
     tracemalloc.stop()
     n = min(10, n_calls // 2)
-    calls = np.array(seconds[1:])  # the first does not sleep
-    times = np.median(calls[-n:]) / np.median(calls[:n])
+
+    def last_over_first(values):
+        """Of the calls that sleep, all but the first."""
+        return np.median(values[-n:]) / np.median(values[1 : n + 1])
+
     return {
         "calls": n_calls,
         "sleeps": clf.n_sleeps_,
-        "time of the last over the first ten": f"{times:.2f}",
-        "memory kept": f"{np.mean(kept[-n:]) / np.mean(kept[1 : n + 1]):.3f}",
-        "pickled": f"{np.mean(pickled[-n:]) / np.mean(pickled[1 : n + 1]):.3f}",
+        "time of the last ten over the first ten": f"{last_over_first(seconds):.2f}",
+        "memory kept": f"{last_over_first(kept):.3f}",
+        "pickled": f"{last_over_first(pickled):.3f}",
     }
 
 

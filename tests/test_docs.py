@@ -148,12 +148,21 @@ def test_translation_has_the_protocols_of_the_experiments():
 @pytest.mark.slow
 def test_the_readmes_example(capsys):
     """Five tasks of which most is kept, with even outputs more than with the network's own."""
-    [example] = python_blocks("README.md")
+    example, _ = python_blocks("README.md")
     exec(example, {"__name__": "example"})
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 5 and lines[-1].startswith("classes 8, 9: ")
     own, even = map(int, re.findall(r"(\d+)%", lines[-1]))
     assert 40 < own < even and even > 75
+
+
+@pytest.mark.slow
+def test_the_readmes_estimator(capsys):
+    """A score, printed, far above the two digits in ten that training without sleep keeps."""
+    _, example = python_blocks("README.md")
+    exec(example, {"__name__": "example"})
+    [score] = re.findall(r"^(\d+)% of all ten digits$", capsys.readouterr().out, re.MULTILINE)
+    assert int(score) > 70
 
 
 # File of results → the data set, as the README calls it.
@@ -183,3 +192,9 @@ def test_the_readmes_rows_of_any_network_are_those_of_the_results():
     ]
     shown = re.findall(r"^\| (?:digits|mnist|fashion-mnist), .*$", readme, re.MULTILINE)
     assert len(shown) == 6 and {*shown} <= {*known}
+
+
+def test_the_estimators_tables_are_those_of_its_benchmark():
+    tables = (ROOT / "benchmarks/results/bench_estimator.md").read_text(encoding="utf-8")
+    assert tables.count("### ") == 6
+    assert tables.strip() in (ROOT / "docs/ESTIMATOR.md").read_text(encoding="utf-8")
