@@ -8,6 +8,7 @@ What it decides for its user is logged, by loggers below "srcnb", and not shown 
 """
 
 import logging as _logging
+from typing import TYPE_CHECKING, Any
 
 from srcnb._version import __version__
 from srcnb.backprop import Gradients
@@ -33,6 +34,9 @@ from srcnb.spiking.simulate import simulate
 from srcnb.spiking.sleeping import sleep
 from srcnb.spiking.trace import Trace, trace
 
+if TYPE_CHECKING:
+    from srcnb.estimator import SleepReplayClassifier
+
 # So that nothing is printed unless the user sets up logging.
 _logging.getLogger(__name__).addHandler(_logging.NullHandler())
 
@@ -51,6 +55,7 @@ __all__ = [
     "SilentLayerWarning",
     "SleepConfig",
     "SleepInput",
+    "SleepReplayClassifier",
     "SleepResult",
     "SleepTargets",
     "Trace",
@@ -67,3 +72,16 @@ __all__ = [
     "to_sklearn",
     "trace",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """What is imported when it is first used, as scikit-learn takes longer than all the rest."""
+    if name == "SleepReplayClassifier":
+        from srcnb.estimator import SleepReplayClassifier
+
+        return SleepReplayClassifier
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -87,6 +87,21 @@ def test_bench_runner():
 
 
 @pytest.mark.slow
+def test_bench_estimator(tmp_path):
+    """Each learner on a stream, after each stage; then calls in a row."""
+    arguments = ["--streams", "wine", "--seeds", "2", "--calls", "3", "--out", tmp_path]
+    printed = run("bench_estimator.py", *arguments)
+    results = pd.read_csv(tmp_path / "bench_estimator.csv")
+    assert {"sleep", "no sleep", "naive Bayes", "LDA"} <= {*results["learner"]}
+    assert (
+        results.groupby(["learner", "seed"])["stage"].agg(list).map(lambda s: s == [1, 2, 3]).all()
+    )
+    assert results["accuracy"].between(0, 100).all()
+    assert (tmp_path / "bench_estimator.md").read_text(encoding="utf-8") in printed
+    assert "| 3 | 9 |" in printed  # sleeps of three calls after the first
+
+
+@pytest.mark.slow
 def test_kill_and_resume():
     """It checks itself that nothing is lost or twice."""
     assert "srcnb experiment: killed 1 times" in run("kill_and_resume.py", "--kills", "1")

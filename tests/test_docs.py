@@ -150,7 +150,7 @@ def test_translation_has_the_protocols_of_the_experiments():
 @pytest.mark.slow
 def test_the_readmes_example(capsys):
     """Five tasks of which most is kept, with even outputs more than with the network's own."""
-    [example] = python_blocks("README.md")
+    example, _ = python_blocks("README.md")
     exec(example, {"__name__": "example"})
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 5 and lines[-1].startswith("classes 8, 9: ")
@@ -159,9 +159,14 @@ def test_the_readmes_example(capsys):
 
 
 def test_the_example_of_streams(capsys):
-    """Three tasks, then a sleep that is stopped; its logging is not set up here."""
-    example, watched = python_blocks("docs/STREAMS.md")
+    """With the estimator, and step by step; then a sleep that is stopped, logging not set up."""
+    estimator, example, watched = python_blocks("docs/STREAMS.md")
     namespace = {"__name__": "example"}
+    exec(estimator.replace("range(5)", "range(2)"), namespace)
+    sleep, homeostasis, neither = (
+        float(mean) for mean in re.findall(r"([\d.]+) ±", capsys.readouterr().out)
+    )
+    assert min(sleep, homeostasis) > 70 > neither
     exec(example, namespace)
     assert re.findall(r"(\d+)%", capsys.readouterr().out)[0] == "33"
     even, X_test, y_test = (namespace[name] for name in ("even", "X_test", "y_test"))
@@ -241,6 +246,15 @@ def test_choosing_looks_at_training_data_only(own_stream, monkeypatch):
     assert asked == [{"held_out": True}] * 4
 
 
+@pytest.mark.slow
+def test_the_readmes_estimator(capsys):
+    """A score, printed, far above the two digits in ten that training without sleep keeps."""
+    _, example = python_blocks("README.md")
+    exec(example, {"__name__": "example"})
+    [score] = re.findall(r"^(\d+)% of all ten digits$", capsys.readouterr().out, re.MULTILINE)
+    assert int(score) > 70
+
+
 # File of results → the data set, as the README calls it.
 RESULTS = {f"any-network-{name}": name for name in any_network.OF_SET} | {"wide-network": "mnist"}
 
@@ -268,3 +282,9 @@ def test_the_readmes_rows_of_any_network_are_those_of_the_results():
     ]
     shown = re.findall(r"^\| (?:digits|mnist|fashion-mnist), .*$", readme, re.MULTILINE)
     assert len(shown) == 6 and {*shown} <= {*known}
+
+
+def test_the_estimators_tables_are_those_of_its_benchmark():
+    tables = (ROOT / "benchmarks/results/bench_estimator.md").read_text(encoding="utf-8")
+    assert tables.count("### ") == 6
+    assert tables.strip() in (ROOT / "docs/ESTIMATOR.md").read_text(encoding="utf-8")
