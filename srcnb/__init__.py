@@ -2,7 +2,13 @@
 
 A network forgets old tasks when it learns new ones, sleeps, and remembers. Method: Tadros,
 Krishnan, Ramyaa, Bazhenov, Nature Communications 2022, doi 10.1038/s41467-022-34938-7.
+
+What it decides for its user is logged, by loggers below "srcnb", and not shown by itself:
+``logging.basicConfig(level=logging.INFO)`` shows it.
 """
+
+import logging as _logging
+from typing import TYPE_CHECKING, Any
 
 from srcnb._version import __version__
 from srcnb.backprop import Gradients
@@ -30,6 +36,12 @@ from srcnb.spiking.sleeping import sleep
 from srcnb.spiking.trace import Trace, trace
 from srcnb.state_dict import from_state_dict, save_state_dict, to_state_dict
 
+if TYPE_CHECKING:
+    from srcnb.estimator import SleepReplayClassifier
+
+# So that nothing is printed unless the user sets up logging.
+_logging.getLogger(__name__).addHandler(_logging.NullHandler())
+
 __all__ = [
     "MLP",
     "Change",
@@ -45,6 +57,7 @@ __all__ = [
     "SilentLayerWarning",
     "SleepConfig",
     "SleepInput",
+    "SleepReplayClassifier",
     "SleepResult",
     "SleepTargets",
     "Trace",
@@ -65,3 +78,16 @@ __all__ = [
     "to_state_dict",
     "trace",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """What is imported when it is first used, as scikit-learn takes longer than all the rest."""
+    if name == "SleepReplayClassifier":
+        from srcnb.estimator import SleepReplayClassifier
+
+        return SleepReplayClassifier
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

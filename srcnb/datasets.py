@@ -1,6 +1,7 @@
 """Dataset, and data sets by name: digits, MNIST, Fashion-MNIST. own_data.py reads users' files."""
 
 import gzip
+import logging
 import os
 import struct
 import zlib
@@ -25,6 +26,8 @@ from srcnb.validation import (
     check_path,
     check_real,
 )
+
+logger = logging.getLogger(__name__)
 
 # Name → (the folder of its IDX files, its name on OpenML).
 MNISTS = {
@@ -147,13 +150,18 @@ def load(name: str = "digits", data_dir: str | os.PathLike[str] | None = None) -
     """
     check_choice("name", name, NAMES)
     if name == "digits":
+        logger.info("digits: from scikit-learn, %g of it for testing", DIGITS_TEST_FRACTION)
         return _digits()
     folder, openml_name = MNISTS[name]
+    given = "data_dir"
     if data_dir is None:
-        data_dir = os.environ.get("SRCNB_DATA") or None
+        given, data_dir = "SRCNB_DATA", os.environ.get("SRCNB_DATA") or None
     if data_dir is not None:
-        X, y, X_test, y_test = _from_folder(check_path("data_dir", data_dir) / folder)
+        path = check_path("data_dir", data_dir) / folder
+        logger.info("%s: from the folder %s, by %s", name, path, given)
+        X, y, X_test, y_test = _from_folder(path)
     else:
+        logger.info("%s: from OpenML's %r, or scikit-learn's cache of it", name, openml_name)
         X, y, X_test, y_test = _from_openml(openml_name)
     X, X_test = (a.reshape(len(a), -1).astype(np.float32) / 255 for a in (X, X_test))
     return Dataset(name, X, y, X_test, y_test, n_classes=10, shape=(28, 28))

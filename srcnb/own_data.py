@@ -1,6 +1,7 @@
 """Data sets from files of the user's own: .npz and .csv with labels, and features of a network."""
 
 import csv
+import logging
 import os
 import re
 from collections import Counter
@@ -14,6 +15,8 @@ import numpy as np
 from srcnb.datasets import Dataset
 from srcnb.npz import Header, check_numbers, read_arrays, read_headers, refuse_objects
 from srcnb.validation import Array, check_array, check_int, check_memory, check_path
+
+logger = logging.getLogger(__name__)
 
 FEATURE_ARRAYS = ("train_x", "train_y", "test_x", "test_y")
 # The share of the samples that is held out for testing where a file does not say which.
@@ -77,6 +80,9 @@ def load_file(
         rows, rows_test = np.arange(len(y)), np.arange(len(y_test))
     else:
         rows, rows_test = _split(path, y, random_state)
+        logger.info(
+            "%s has no test part: %d of %d samples are held out", path, len(rows_test), len(y)
+        )
         X_test, y, y_test = X, y[rows], y[rows_test]
     labels, y = np.unique(y, return_inverse=True)
     if len(labels) < 2:
@@ -91,6 +97,7 @@ def load_file(
     scaler = MinMaxScaler(clip=True)
     for _, block in _blocks(f"X of {path}", X, rows):
         scaler.partial_fit(block)
+    logger.info("features of %s: scaled to [0, 1] by its %d training samples", path, len(rows))
 
     def scaled(name: str, X: Array, rows: Array) -> Array:
         result = np.empty((len(rows), prod(X.shape[1:])), np.float32)

@@ -1,6 +1,7 @@
 """Protocol: the network, its training and its sleep schedule. SleepSchedule: when it sleeps, how
 long, on what and with which constants. Both are frozen; SleepState is what one run gathers."""
 
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -28,6 +29,8 @@ from srcnb.validation import (
     check_methods,
     check_real,
 )
+
+logger = logging.getLogger(__name__)
 
 DATA = ("seen", "first", "current")
 T = TypeVar("T")
@@ -122,6 +125,10 @@ class SleepConstants:
         alpha: Any = self.alpha
         if alpha is None:
             alpha = self.alpha_scale * alpha_factors(net, X, self.alpha_form)
+            logger.info(
+                "α %s: %g times the %r factors of %d samples",
+                *(np.round(alpha, 4).tolist(), self.alpha_scale, self.alpha_form, len(X)),
+            )
         return SleepConfig(
             n_steps=n_steps,
             alpha=alpha,
@@ -227,7 +234,11 @@ class SleepState:
         return constants.config(net, X, n_steps)
 
     def sleep(self, net: MLP, stage: int, random_state: RandomState, **options: Any) -> SleepResult:
-        """Let ``net`` sleep after ``stage`` tasks, with ``options`` of :func:`srcnb.sleep`."""
+        """Let ``net`` sleep after ``stage`` tasks, with ``options`` of :func:`srcnb.sleep`.
+
+        Without a bar of its own, as a run may have one already, unless ``progress`` says so.
+        """
+        options = {"progress": False, **options}
         return sleep(net, self.sleep_input, self.config(net, stage), random_state, **options)
 
 

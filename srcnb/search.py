@@ -5,6 +5,7 @@ folder of the search, which several processes share; so a search that was killed
 """
 
 import datetime
+import logging
 import secrets
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from srcnb.search_trials import Job
+
+logger = logging.getLogger(__name__)
 
 FORMAT, VERSION = "srcnb search", 1
 # What is in the folder of a search.
@@ -149,6 +152,7 @@ def search(
                 _run_trials(job, study, n_trials, jobs)
                 fresh = _run_again(job, study, finalists, jobs)
                 result = _result(job, study, fresh)
+                logger.info("chosen by fresh seeds: %s", result.protocol.schedule.constants)
                 if out is not None:
                     _write(result, folder)
     finally:
@@ -232,6 +236,7 @@ def _run_trials(job: "Job", study: "optuna.Study", n_trials: int, jobs: int) -> 
     from srcnb.search_trials import run_trial
 
     done = len(_finished(study))
+    logger.info("%d of %d trials are finished, %d process(es)", done, max(n_trials, done), jobs)
     best = max((t.value for t in _finished(study) if t.value is not None), default=0.0)
     calls = [(job, number) for number in range(done, n_trials)]
     with tqdm(total=max(n_trials, done), initial=done, unit="trial", disable=None) as bar:

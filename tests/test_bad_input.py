@@ -101,6 +101,13 @@ DATA = Dataset("few", X, Y, X, Y, 3)
 CONSTANTS = SleepConstants("a test", 100, 0.1, 0.1, "logistic", (1, 1))
 SCHEDULE = SleepSchedule(CONSTANTS, srcnb.MeanInput, 3)
 PROTOCOL = Protocol("tiny", (5,), SCHEDULE, training=dict(epochs=1, batch_size=3))
+
+
+def fit_estimator(y=Y, classes=(0, 1, 2), **options):
+    """A SleepReplayClassifier with these parameters after one task."""
+    return srcnb.SleepReplayClassifier(**options).partial_fit(X, y, classes=classes)
+
+
 SEQUENCE = tasks.class_incremental(DATA, groups=[[0, 1], [2]])
 RESULTS = pd.DataFrame(
     [
@@ -420,6 +427,7 @@ TABLE = [
         random_state=NO_RANDOM_STATES,
         engine=[None, "", "c", 3],
         record=NO_BOOLS,
+        progress=NO_BOOLS[1:],
         every=[3],
         callback=[print, *NO_LISTS[1:]],
         max_drop=[0.1],
@@ -814,6 +822,24 @@ TABLE = [
         "table",
         [None, "x", {}, RESULTS, metrics.summary(RESULTS)["accuracy"]],
     ),
+    *lines(
+        "SleepReplayClassifier",
+        of(fit_estimator),
+        hidden_layer_sizes=[*NO_LISTS, [0], [2.5], (-1,)],
+        epochs=[*NO_INTS[1:], 0, -1],
+        batch_size=[*NO_NUMBERS, 0, -1, 1.5, 0.0],
+        learning_rate=[*NO_REALS, 0, -1],
+        bias=NO_BOOLS,
+        dropout=[*NO_REALS, 1, -0.1],
+        sleeps_per_task=[*NO_INTS, 0, -1],
+        sleep_when=[*NO_CHOICES, "new"],
+        sleep_targets=["x", 1, {}, CONFIG, srcnb.SleepTargets],
+        homeostasis=[*NO_REALS[1:], 0, 1.5],
+        random_state=["x", -1, 1.5, True, np.random, {}, np.random.default_rng(0)],
+    ),
+    ("partial_fit", of(fit_estimator)("sleeps_per_task"), "sleeps_per_task", [2, 4, 7]),
+    *lines("partial_fit", of(fit_estimator, y=Y), classes=[None, [0], [], 3, [[0, 1], [2, 3]]]),
+    *lines("partial_fit-labels", of(fit_estimator, classes=[0, 1, 2]), y=[Y + 1, [9] * 6]),
     *lines(
         "domain_incremental-list", of(tasks.domain_incremental, [DATA]), order=[[0]], groups=[3]
     ),

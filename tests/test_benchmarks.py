@@ -57,6 +57,12 @@ def test_bench_training():
 
 
 @pytest.mark.slow
+def test_bench_progress():
+    printed = run("bench_progress.py", "--rounds", "1", "--hidden", "20")
+    assert printed.count("times off") == 4
+
+
+@pytest.mark.slow
 def test_bench_footprint():
     printed = run("bench_footprint.py", "--rounds", "1", "--hidden", "50")
     assert "first sleep" in printed and "peak memory of 10,000 steps" in printed
@@ -78,6 +84,21 @@ def test_choose_controls(tmp_path):
 def test_bench_runner():
     printed = run("bench_runner.py", "--rounds", "1", "--seeds", "1", "--hidden", "10")
     assert "cells/min" in printed and "1 × 1 thread" in printed
+
+
+@pytest.mark.slow
+def test_bench_estimator(tmp_path):
+    """Each learner on a stream, after each stage; then calls in a row."""
+    arguments = ["--streams", "wine", "--seeds", "2", "--calls", "3", "--out", tmp_path]
+    printed = run("bench_estimator.py", *arguments)
+    results = pd.read_csv(tmp_path / "bench_estimator.csv")
+    assert {"sleep", "no sleep", "naive Bayes", "LDA"} <= {*results["learner"]}
+    assert (
+        results.groupby(["learner", "seed"])["stage"].agg(list).map(lambda s: s == [1, 2, 3]).all()
+    )
+    assert results["accuracy"].between(0, 100).all()
+    assert (tmp_path / "bench_estimator.md").read_text(encoding="utf-8") in printed
+    assert "| 3 | 9 |" in printed  # sleeps of three calls after the first
 
 
 @pytest.mark.slow

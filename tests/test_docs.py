@@ -1,11 +1,13 @@
 """What the documents tell a reader to type works."""
 
 import ast
+import importlib
 import re
 import warnings
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from conftest import tiny
@@ -149,7 +151,7 @@ def test_translation_has_the_protocols_of_the_experiments():
 @pytest.mark.slow
 def test_the_readmes_example(capsys):
     """Five tasks of which most is kept, with even outputs more than with the network's own."""
-    [example] = python_blocks("README.md")
+    example, _ = python_blocks("README.md")
     exec(example, {"__name__": "example"})
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 5 and lines[-1].startswith("classes 8, 9: ")
@@ -193,6 +195,103 @@ def test_the_guests_tables_are_those_of_the_results(monkeypatch):
         assert to_markdown(made(pd.read_csv(ROOT / f"benchmarks/results/{name}.csv"))) in text
 
 
+def test_the_example_of_streams(capsys):
+    """With the estimator, and step by step; then a sleep that is stopped, logging not set up."""
+    estimator, example, watched = python_blocks("docs/STREAMS.md")
+    namespace = {"__name__": "example"}
+    exec(estimator.replace("range(5)", "range(2)"), namespace)
+    sleep, homeostasis, neither = (
+        float(mean) for mean in re.findall(r"([\d.]+) ±", capsys.readouterr().out)
+    )
+    assert min(sleep, homeostasis) > 70 > neither
+    exec(example, namespace)
+    assert re.findall(r"(\d+)%", capsys.readouterr().out)[0] == "33"
+    even, X_test, y_test = (namespace[name] for name in ("even", "X_test", "y_test"))
+    assert (even.predict(namespace["scale"].transform(X_test)) == y_test).mean() > 0.7
+    exec(re.sub(r"logging\.basicConfig.*", "", watched), namespace)
+    assert namespace["result"].stopped.startswith("stopped at step ")
+    assert namespace["result"].stopped in capsys.readouterr().out
+
+
+@pytest.fixture
+def own_stream(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "docs/examples")
+    return importlib.import_module("own_stream")
+
+
+@pytest.mark.parametrize(("arguments", "n_rows"), [([], 1), (["--encodings"], 3)])
+def test_the_script_of_streams(own_stream, monkeypatch, capsys, arguments, n_rows):
+    """On its smallest stream."""
+    wine = "new classes: wine"
+    monkeypatch.setattr(own_stream, "STREAMS", {wine: own_stream.STREAMS[wine]})
+    monkeypatch.setattr(own_stream, "ENCODED", (wine,))
+    monkeypatch.setattr("sys.argv", ["own_stream.py", "--seeds", "1", *arguments])
+    own_stream.main()
+    header, _, *rows = capsys.readouterr().out.strip().splitlines()
+    assert len(rows) == n_rows and all(row.startswith(f"| {wine} |") for row in rows)
+    assert header in (ROOT / "docs/STREAMS.md").read_text(encoding="utf-8")
+
+
+def test_streams_are_what_the_page_says(own_stream):
+    """Their tasks, that nothing is tested on what was trained on, and all that was chosen."""
+    text = (ROOT / "docs/STREAMS.md").read_text(encoding="utf-8")
+    n_tasks = {name: len(own_stream.tasks_of(name, 0)) for name in own_stream.STREAMS}
+    assert [*n_tasks.values()] == [3, 5, 3, 4, 1]
+    for name in own_stream.STREAMS:
+        assert f"\n| {name} |" in text
+        whole, part = (own_stream.tasks_of(name, 1, held_out=h) for h in (False, True))
+        assert sum(len(t.X) for t in part) < sum(len(t.X) for t in whole)
+        for split, task in zip(part, whole, strict=True):
+            rows, held_out = ({x.tobytes() for x in X} for X in (split.X, split.X_test))
+            assert held_out <= {x.tobytes() for x in task.X} and not rows & held_out
+    for rate, keep in own_stream.CHOSEN.values():
+        assert rate in own_stream.LEARNING_RATES and keep in own_stream.KEEPS
+    with_all = {(name, "halves", b) for name in own_stream.STREAMS for b in own_stream.BETWEEN}
+    assert {*own_stream.CHOSEN} == with_all | {
+        (name, e, b)
+        for name in own_stream.ENCODED
+        for e in own_stream.ENCODINGS
+        for b in (None, "sleep")
+    }
+
+
+def test_the_encodings_of_streams(own_stream):
+    X = np.random.default_rng(0).normal(5, 2, (50, 3))
+    halves = own_stream.Halves(X)
+    np.testing.assert_allclose(halves.transform([[5, 5, 500]])[:, [2, 5]], [[1, 0]])
+    z = (X - X.mean(axis=0)) / X.std(axis=0)
+    above, below = np.hsplit(halves.transform(X), 2)
+    np.testing.assert_allclose(above - below, np.clip(z / 3, -1, 1), atol=1e-12)
+    np.testing.assert_allclose(own_stream.Standard(X).transform(X), z)
+
+
+def test_choosing_looks_at_training_data_only(own_stream, monkeypatch):
+    asked = []
+    tasks_of = own_stream.tasks_of
+    monkeypatch.setattr(
+        own_stream, "tasks_of", lambda *args, **how: asked.append(how) or tasks_of(*args, **how)
+    )
+    monkeypatch.setattr(
+        own_stream,
+        "scores",
+        lambda tasks, between, rate, seed, encoding: {
+            None: 99 if rate == 0.05 else 50,
+            **{k: 60 + k for k in own_stream.KEEPS},
+        },
+    )
+    assert own_stream.choose("new classes: wine", "halves", "sleep", range(2)) == (0.05, 1.0)
+    assert asked == [{"held_out": True}] * 4
+
+
+@pytest.mark.slow
+def test_the_readmes_estimator(capsys):
+    """A score, printed, far above the two digits in ten that training without sleep keeps."""
+    _, example = python_blocks("README.md")
+    exec(example, {"__name__": "example"})
+    [score] = re.findall(r"^(\d+)% of all ten digits$", capsys.readouterr().out, re.MULTILINE)
+    assert int(score) > 70
+
+
 # File of results → the data set, as the README calls it.
 RESULTS = {f"any-network-{name}": name for name in any_network.OF_SET} | {"wide-network": "mnist"}
 
@@ -220,3 +319,9 @@ def test_the_readmes_rows_of_any_network_are_those_of_the_results():
     ]
     shown = re.findall(r"^\| (?:digits|mnist|fashion-mnist), .*$", readme, re.MULTILINE)
     assert len(shown) == 6 and {*shown} <= {*known}
+
+
+def test_the_estimators_tables_are_those_of_its_benchmark():
+    tables = (ROOT / "benchmarks/results/bench_estimator.md").read_text(encoding="utf-8")
+    assert tables.count("### ") == 6
+    assert tables.strip() in (ROOT / "docs/ESTIMATOR.md").read_text(encoding="utf-8")

@@ -26,7 +26,7 @@ ORDER = (
     "spiking.events",
     *("spiking.changes", "spiking.kernel", "spiking.report", "spiking.watchers"),
     *("spiking.simulate", "spiking.conversion", "spiking.scaling", "spiking.calibrate"),
-    *("spiking.sleeping", "spiking"),
+    *("spiking.progress", "spiking.sleeping", "spiking"),
     *("output", "sklearn_sleep"),
     *("protocol", "preset_files", "presets", "methods.base", "methods.baselines"),
     "methods.controls",
@@ -54,6 +54,7 @@ ORDER = (
     *("experiments.studies.confidence", "experiments.studies", "experiments"),
     *("experiments.saved", "experiments.figures"),
     *("search_space", "search_trials", "search"),
+    "estimator",
     *(
         "streams",
         "cli_options",

@@ -4,6 +4,7 @@ Only the runner writes: each finished cell at once as a file of its own (folder.
 table from these files when all is done.
 """
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,6 +20,8 @@ from srcnb.experiments.workers import check_jobs, check_workers, outcomes
 from srcnb.io import replacing
 from srcnb.plotting import save
 from srcnb.validation import check_bool, check_instance, check_int, check_list, check_path
+
+logger = logging.getLogger(__name__)
 
 # More are a slip of the finger: they would take years.
 MAX_CELLS = 1_000_000
@@ -102,6 +105,11 @@ def run_cells(
             (experiment, c.condition, c.seed, plan.source, save_networks, hashes) for c in to_do
         ]
         done = len(plan.cells) - len(to_do)
+        where = "a Dask cluster" if client is not None else f"{plan.jobs} process(es)"
+        logger.info(
+            "%s: %d of %d cells are finished in %s; the others run on %s",
+            *(experiment.name, done, len(plan.cells), out, where),
+        )
         with tqdm(total=len(plan.cells), initial=done, unit="cell", disable=None) as bar:
             for cell, outcome in outcomes(to_do, calls, plan.jobs, client):
                 if isinstance(outcome, BaseException):

@@ -207,7 +207,7 @@ def train_and_sleep(
             state.update(task)
         parts = protocol.schedule.parts(stage, len(tasks)) if sleeps else 1
         skip = stage == 1 and first is not None
-        learns.in_parts(partial(_sleep_between, parts, skip, partial(sleep, state), [seed, stage]))
+        learns.in_parts(partial(sleep_between, parts, skip, partial(sleep, state), [seed, stage]))
         learns.learn(net, task, protocol.training_at(stage))
         if not due:
             net = learns.after_task(net)
@@ -220,7 +220,7 @@ def train_and_sleep(
             net = net if aside else slept
 
 
-def _sleep_between(
+def sleep_between(
     parts: int,
     skip: bool,
     sleep: Callable[[MLP, int, SeedSequence], MLP],

@@ -5,6 +5,7 @@ a target rate; then currents and what a spike changes follow from measured rates
 weights.
 """
 
+import logging
 import warnings
 from dataclasses import dataclass, replace
 
@@ -24,6 +25,8 @@ from srcnb.validation import (
     check_real,
     check_rng,
 )
+
+logger = logging.getLogger(__name__)
 
 # Steps in which rates are measured, and halvings of the interval in which a threshold is looked
 # for: of a factor of 1e9 they leave 2e-8, far less than one spike more or less makes.
@@ -163,6 +166,8 @@ def calibrate(
     max_rate = _max_rate(x, targets.input_rate, base.dt)
     base = replace(base, max_rate=max_rate)
     spikes = draw_spikes(x, spike_rng.random(x.shape, dtype=np.float32), base)
+    active = x.any(axis=0)
+    input_rate = float(spikes[:, active].mean())
     # What the network would see awake, and the spikes per step that stand for 1.
     share = getattr(sleep_input, "share", 1.0)
     share = check_real("share of sleep_input", share, 0, 1, low_open=True)
@@ -173,7 +178,7 @@ def calibrate(
     fired: list[float] = []
     in_hz: list[float | None] = []
     short = []
-    reached = float(np.mean(x[:, x.any(axis=0)] > 0))
+    reached = float(np.mean(x[:, active] > 0))
     if reached < TOLERANCE * targets.input_rate:
         short.append(f"inputs ({_falls_short(reached, targets.input_rate)})")
     for layer, (W, target) in enumerate(zip(net.weights, rates, strict=True)):
@@ -193,6 +198,11 @@ def calibrate(
         fired.append(rate)
         # Of the whole layer, as SleepResult.rates are.
         in_hz.append(float(spikes.mean()) / base.dt or None)
+    logger.info(
+        "calibrated a sleep of %d steps: max_rate %.4g Hz; inputs fire %.3g times a step, %.3g were"
+        " asked for",
+        *(targets.n_steps, max_rate, input_rate, targets.input_rate),
+    )
     if short:
         warnings.warn(f"cannot fire as often as asked for: {', '.join(short)}", RateWarning, 2)
     medians = [float(np.median(np.abs(W))) for W in net.weights]
@@ -200,6 +210,16 @@ def calibrate(
         budget * median / (rate * targets.n_steps) if rate and targets.n_steps else 0.0
         for budget, median, rate in zip(budgets, medians, fired, strict=True)
     ]
+    for layer, target in enumerate(rates):
+        if target is None:
+            logger.info("layer %d: silent, as output_rate is None", layer + 1)
+            continue
+        logger.info(
+            "layer %d: θ %.4g; its neurons fire %.3g times a step, %.3g were asked for;"
+            " inc %.3g, dec %.3g",
+            *(layer + 1, theta[layer], fired[layer], target),
+            *(inc[layer], inc[layer] * targets.rho / (1 - targets.rho)),
+        )
     return SleepConfig(
         targets.n_steps,
         alpha=[float(np.isfinite(t)) for t in theta],

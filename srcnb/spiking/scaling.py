@@ -14,12 +14,15 @@ not b̃₁, and is brought back: W₁ = W̃₁/(hi - lo), b₁ = b̃₁ - W₁·
     net = scale.back(slept, net)
 """
 
+import logging
 from dataclasses import dataclass
 
 import numpy as np
 
 from srcnb.mlp import BATCH_ROWS, MLP
 from srcnb.validation import Array, ArrayLike, check_array, check_instance, check_weights
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +72,13 @@ class FeatureScale:
         X = check_array("X", X, 2)
         if not len(X):
             raise ValueError(f"X must hold at least one sample, got shape {X.shape}")
-        return cls(X.min(axis=0), X.max(axis=0))
+        scale = cls(X.min(axis=0), X.max(axis=0))
+        logger.info(
+            "scale of %d samples: %d features with values in %.4g … %.4g, %d of them constant",
+            *(*X.shape, X.min(initial=np.inf), X.max(initial=-np.inf)),
+            np.count_nonzero(scale.span == 0),
+        )
+        return scale
 
     @property
     def span(self) -> Array:
@@ -95,6 +104,9 @@ class FeatureScale:
             rows = slice(start, start + BATCH_ROWS)
             with np.errstate(over="ignore"):  # inf, far outside, is clipped as well
                 intensities[rows, varies] = np.clip((X[rows, varies] - lo) / span, 0, 1)
+        if logger.isEnabledFor(logging.DEBUG):  # it takes as long as the rest
+            outside = np.mean((self.lo > X) | (self.hi < X)) if X.size else 0.0
+            logger.debug("%.1f %% of the values are outside the scale, and clipped", 100 * outside)
         return intensities
 
     def into(self, net: MLP) -> MLP:

@@ -1,5 +1,6 @@
 """``srcnb.sleep``: a network and a sleep input in, the slept network out."""
 
+import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
@@ -9,6 +10,7 @@ from srcnb.mlp import MLP
 from srcnb.spiking.calibrate import SleepTargets, calibrate
 from srcnb.spiking.config import SleepConfig
 from srcnb.spiking.inputs import AnyInput, as_table, draw_spikes, input_blocks
+from srcnb.spiking.progress import Advance, progress_bar
 from srcnb.spiking.report import SleepResult, warn_of
 from srcnb.spiking.scaling import FeatureScale
 from srcnb.spiking.simulate import BLOCK_STEPS, Simulation, check_network
@@ -25,11 +27,14 @@ from srcnb.validation import (
     Array,
     ArrayLike,
     RandomState,
+    check_bool,
     check_instance,
     check_int,
     check_real,
     check_rng,
 )
+
+logger = logging.getLogger(__name__)
 
 
 def sleep(
@@ -45,6 +50,7 @@ def sleep(
     every: int | None = None,
     validate: tuple[ArrayLike, ArrayLike] | None = None,
     max_drop: float | None = None,
+    progress: bool | None = None,
     block_steps: int = BLOCK_STEPS,
 ) -> SleepResult:
     """Let ``net`` sleep: spiking, on sleep input, with Hebbian plasticity (Tadros et al. 2022).
@@ -89,6 +95,11 @@ def sleep(
     max_drop : float in [0, 1]
         How far the accuracy on ``validate`` may fall below that before the sleep, as a fraction;
         None: 0.1.
+    progress : bool or None
+        A bar on stderr, or in the notebook, with the steps done and steps per second. True: shown;
+        False: not. None: shown once a sleep has taken two seconds, where stderr is a terminal or in
+        Jupyter, but not in worker processes and threads. It moves on after each ``block_steps``,
+        and changes no result.
     block_steps : int > 0
         Steps that are drawn and simulated at once, which bounds the memory needed.
 
@@ -122,18 +133,26 @@ def sleep(
         check_real("max_drop", max_drop, 0, 1)
         if validate is None:
             raise ValueError(f"max_drop goes with validate, got {max_drop=}, {validate=}")
+    if progress is not None:
+        check_bool("progress", progress)
     start = Start.of(net, sleep_input, config, random_state, scale)
     config = start.config
     simulation = Simulation(start.net.weights, config, engine, record, block_steps=block_steps)
+    logger.debug("sleep of %d steps: engine %r, %s", config.n_steps, engine, start.net.dtype)
     watchers: list[Watcher] = []
     if validate is not None:
         drop = MAX_DROP if max_drop is None else float(max_drop)
         watchers.append(guard(start.network, simulation, *check_validate(validate, net), drop))
         every = every or -(-config.n_steps // MOMENTS)
+        logger.info("validate: a look every %d steps, max_drop %g", every, drop)
     if callback is not None:
         watchers.append(caller(callback, start.network))
     spikes = start.spikes(simulation.block_steps)
-    result = simulation.result(_run(simulation, spikes, every or config.n_steps, watchers))
+    with progress_bar(config.n_steps, progress) as advance:
+        stopped = _run(simulation, spikes, every or config.n_steps, watchers, advance)
+    if stopped is not None:
+        logger.info("sleep %s", stopped)
+    result = simulation.result(stopped)
     warn_of(result)
     return replace(result, net=start.network(result.weights))
 
@@ -205,20 +224,29 @@ def _calibrated(
             )
         if table is not None and table.ndim == 2 and len(table):
             targets = targets.lasting(len(table))
+            logger.info(
+                "the sleep input has %d rows: so many steps, and a budget of %.3g",
+                *(targets.n_steps, targets.budget),
+            )
     return calibrate(net, sleep_input, targets, rng)
 
 
 def _run(
-    simulation: Simulation, blocks: Iterator[Array], every: int, watchers: list[Watcher]
+    simulation: Simulation,
+    blocks: Iterator[Array],
+    every: int,
+    watchers: list[Watcher],
+    advance: Advance,
 ) -> str | None:
     """Run blocks of spikes to their end, or until a watcher says why they end here.
 
-    The watchers look after every ``every`` steps, and after the last.
+    The watchers look after every ``every`` steps, and after the last; ``advance`` is told all.
     """
     for spikes in blocks:
         while len(spikes):
             part = spikes[: every - simulation.n_steps % every]
             simulation.advance(part)
+            advance(len(part))
             spikes = spikes[len(part) :]
             if simulation.n_steps % every and simulation.n_steps < simulation.config.n_steps:
                 continue

@@ -6,6 +6,7 @@ another thread compiles, as the child could compile nothing. And numba's workque
 in which two Python threads run parallel functions at once: so they take turns.
 """
 
+import logging
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -18,6 +19,8 @@ from numba import get_num_threads, njit, set_num_threads
 from numba.np.ufunc import threading_layer
 
 from srcnb.spiking.forks import no_fork
+
+logger = logging.getLogger(__name__)
 
 _lock = threading.Lock()
 _forked = False
@@ -57,6 +60,8 @@ class Compiled:
             return function(*arguments)
         with no_fork:  # numba compiles here, or loads what it has compiled
             result = function(*arguments)
+        how = "1 thread, as in all forked processes" if _forked else f"{get_num_threads()} threads"
+        logger.debug("compiled %s, or loaded it: %s at most", function.__name__, how)
         self._called.add(call)
         return result
 

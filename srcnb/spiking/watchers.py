@@ -1,6 +1,7 @@
 """What looks at a sleep while it goes on, and may end it: a callback, and data to be kept."""
 
 import inspect
+import logging
 from collections.abc import Callable
 from typing import Any, Protocol, TypeAlias
 
@@ -8,6 +9,8 @@ import numpy as np
 
 from srcnb.mlp import MLP
 from srcnb.validation import Array, check_labels, check_list, check_samples
+
+logger = logging.getLogger(__name__)
 
 # How often ``validate`` is looked at during a sleep, unless ``every`` says so, and how far the
 # accuracy may fall: README's own sleeps, which work, cost the current task 0.0 to 9.8 points (four
@@ -85,6 +88,7 @@ def guard(network: Network, simulation: Watched, X: Array, y: Array, max_drop: f
             now = accuracy(simulation.weights)
         except OverflowError:  # of weights that have overflowed, no answer is right
             now = 0.0
+        logger.debug("validate at step %d: accuracy %.1f %%", step, 100 * now)
         if before - now <= max_drop + 1e-9:  # 0.95 - 0.85 is a little more than 0.1
             good = simulation.state()
             return None

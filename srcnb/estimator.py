@@ -1,0 +1,425 @@
+"""``srcnb.SleepReplayClassifier``: the calibrated protocol as an estimator of scikit-learn."""
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+from numpy.random import RandomState, SeedSequence, default_rng
+from scipy.special import softmax
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils import check_random_state
+from sklearn.utils.multiclass import check_classification_targets, unique_labels
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from srcnb import presets
+from srcnb.methods.base import sleep_as_scheduled, sleep_between
+from srcnb.mlp import MLP
+from srcnb.output import homeostasis
+from srcnb.protocol import Protocol, SleepState
+from srcnb.sgd import check_batch_size
+from srcnb.spiking.calibrate import SleepTargets
+from srcnb.spiking.report import NoChangeWarning
+from srcnb.spiking.scaling import FeatureScale
+from srcnb.validation import (
+    Array,
+    ArrayLike,
+    check_bool,
+    check_choice,
+    check_instance,
+    check_int,
+    check_list,
+    check_real,
+)
+
+WHEN = ("new_classes", "always", "never")
+# Passes over the samples where ``epochs`` is None: the calibrated protocol's for a task, and what
+# small tables need that are learnt in one (docs/ESTIMATOR.md says how it was chosen).
+TASK_EPOCHS, FIT_EPOCHS = 3, 30
+# Samples of the last task that are kept for sleep(): more than the steps of a sleep draw.
+KEPT = 2000
+# Scaled features end here: what is far outside the first task's range would outweigh all others.
+LOW, HIGH = -1.0, 2.0
+
+
+class SleepReplayClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # no types there
+    """A classifier that learns task after task and sleeps in between, so that it forgets less.
+
+    A multi-layer perceptron (:class:`srcnb.MLP`) and sleep replay consolidation, in the calibrated
+    protocol (docs/ANY_NETWORK.md), whose numbers are the defaults, but that it has biases.
+
+    ``fit`` learns all classes at once, forgets earlier fits and **never sleeps**: so GridSearchCV
+    tunes the training, and :func:`srcnb.search` tunes the sleep (its ``SleepTargets`` go into
+    ``sleep_targets``). **One call of ``partial_fit`` is one task**, not a minibatch: thousands of
+    samples of some classes, say, and it is trained on in several passes. It sleeps within and after
+    each task but the first as ``sleep_when`` says; :meth:`sleep` is a sleep by hand.
+
+    Features may be of any scale. They are scaled to [0, 1] by the smallest and largest values of
+    the first task (``scale_``), unless these all are in [0, 1] already, and then left as they are.
+    Later samples may be outside: training and prediction see them down to -1 and up to 2, which is
+    a range of the first task below and above it, and the sleep input in 0 … 1. A feature that is
+    constant in the first task has the largest range of the others.
+
+    Parameters
+    ----------
+    hidden_layer_sizes : list of int
+    epochs : int >= 1, or None
+        Passes over the samples of a call. None: 3 in ``partial_fit``, 30 in ``fit``.
+    batch_size : int >= 1, or float in (0, 1)
+        Samples of a batch; a float is a share of those of the call.
+    learning_rate : float > 0
+        Of SGD with momentum 0.5.
+    bias : bool
+        Whether the layers have biases. Digits by pairs lose a point with them, tables of few
+        features need them.
+    dropout : float in [0, 1)
+        Probability that a hidden unit is dropped in a training batch.
+    sleeps_per_task : int >= 1
+        Training on a task that is slept over is split into so many parts of as many epochs each,
+        with a sleep after each part.
+    sleep_when : "new_classes" | "always" | "never"
+        Sleep with a task that brings classes never seen before, with every task, or not at all.
+        Never with the first.
+    sleep_targets : SleepTargets or None
+        What a sleep is like. None: ``SleepTargets()``.
+    homeostasis : float in (0, 1], or None
+        The outputs of all classes seen are brought to one scale at prediction, by
+        :func:`srcnb.homeostasis` on samples of the last task with this share of their features
+        kept; only where that task lacks a class seen before, as else it costs accuracy. None:
+        never.
+    random_state : None, int or numpy.random.RandomState
+
+    Attributes
+    ----------
+    classes_ : (n_classes,) array of labels, sorted
+    classes_seen_ : array of those of them that had samples; no other is predicted
+    n_features_in_ : int
+    feature_names_in_ : (n_features_in_,) array of str
+        Only where ``X`` has names.
+    n_tasks_ : int, tasks learnt: 1 after ``fit``
+    n_sleeps_ : int, sleeps so far
+    scale_ : FeatureScale, from features to [0, 1]
+    network_ : MLP on scaled features, which trains and sleeps on
+    predictor_ : MLP, a copy of ``network_`` that predicts, with outputs on one scale or as they are
+        In float64, so that a prediction does not depend on the rows beside it. Where outputs are on
+        one scale only the order of the probabilities means something.
+
+    Notes
+    -----
+    After a call at most 2000 samples of it are kept (scaled, drawn at random), for :meth:`sleep`;
+    the next call replaces them. A ``partial_fit`` that raises an error leaves the estimator as it
+    was.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from srcnb import SleepReplayClassifier
+    >>> X, y = load_digits(return_X_y=True)
+    >>> clf = SleepReplayClassifier(random_state=0)
+    >>> for k in range(5):
+    ...     clf = clf.partial_fit(X[y // 2 == k], y[y // 2 == k], classes=range(10))
+    >>> bool(clf.score(X, y) > 0.7)
+    True
+    """
+
+    classes_: Array
+    classes_seen_: Array
+    n_tasks_: int
+    n_sleeps_: int
+    scale_: FeatureScale
+    network_: MLP
+    predictor_: MLP
+    _seed: int  # what all random numbers follow from
+    _slept: int  # sleeps of the last task
+    _lacks: bool  # whether the last task lacks a class seen before
+    _kept: Array  # scaled samples of the last task, for sleep()
+
+    def __init__(
+        self,
+        hidden_layer_sizes: Any = (400, 400),
+        *,
+        epochs: int | None = None,
+        batch_size: int | float = 0.01,
+        learning_rate: float = 0.0125,
+        bias: bool = True,
+        dropout: float = 0.25,
+        sleeps_per_task: int = 3,
+        sleep_when: str = "new_classes",
+        sleep_targets: SleepTargets | None = None,
+        homeostasis: float | None = 0.3,
+        random_state: int | RandomState | None = None,
+    ) -> None:
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.bias = bias
+        self.dropout = dropout
+        self.sleeps_per_task = sleeps_per_task
+        self.sleep_when = sleep_when
+        self.sleep_targets = sleep_targets
+        self.homeostasis = homeostasis
+        self.random_state = random_state
+
+    def fit(self, X: ArrayLike, y: ArrayLike) -> "SleepReplayClassifier":
+        """Learn all classes at once, from the beginning and without a sleep.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, n_features)
+        y : array-like of shape (n,), labels of any kind, of two classes or more
+
+        Raises
+        ------
+        ValueError, TypeError
+            For parameters outside their ranges; data that are not finite; labels that are not
+            classes, or of one class only.
+        OverflowError
+            If the training diverges.
+        """
+        protocol = self._protocol(FIT_EPOCHS)
+        samples, labels = self._checked(X, y, True)
+        classes = unique_labels(labels)
+        if len(classes) < 2:
+            raise ValueError(f"y must hold two classes or more, got one class, {classes[0]!r}")
+        return self._learn(protocol, samples, labels, classes, True)
+
+    def partial_fit(
+        self, X: ArrayLike, y: ArrayLike, classes: ArrayLike | None = None
+    ) -> "SleepReplayClassifier":
+        """Learn one more task, and sleep within and after it if one is due.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, n_features)
+        y : array-like of shape (n,), labels of any kind; one class may be enough
+        classes : array-like, or None
+            All labels that will ever come, two or more. Needed at the first call (not after
+            ``fit``, whose classes they are), and may be left out later.
+
+        Raises
+        ------
+        ValueError, TypeError
+            As for :meth:`fit`; for ``classes`` that are missing or other than at the first call,
+            labels outside them, or sleeps_per_task that does not divide the epochs.
+        OverflowError
+            If the training diverges.
+        """
+        first = not hasattr(self, "network_")
+        protocol = self._protocol(TASK_EPOCHS)
+        if self.sleep_when != "never" and protocol.training["epochs"] % self.sleeps_per_task:
+            raise ValueError(
+                f"sleeps_per_task must divide epochs, {protocol.training['epochs']}, got"
+                f" {self.sleeps_per_task}"
+            )
+        known = self._known(classes, first)
+        samples, labels = self._checked(X, y, first)
+        unknown = np.setdiff1d(labels, known)
+        if unknown.size:
+            raise ValueError(
+                f"y must hold classes of the first call, {known}, got {unknown[0]!r}: name all"
+                " that will ever come in classes, at the first call of partial_fit"
+            )
+        return self._learn(protocol, samples, labels, known, first)
+
+    def sleep(self) -> "SleepReplayClassifier":
+        """Sleep once more, on up to 2000 samples of the last task, whatever ``sleep_when`` says.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            Before ``fit`` or ``partial_fit``.
+
+        Warns
+        -----
+        NoChangeWarning
+            If all samples are at or below the smallest values of the first task: there is no sleep
+            then, as no input would fire. ``partial_fit`` does the same.
+        """
+        check_is_fitted(self)
+        if not _can_fire(self._kept):
+            return self
+        state = _state(self._protocol(TASK_EPOCHS), self._kept)
+        key = SeedSequence([self._seed, self.n_tasks_, self._slept + 1])
+        self.network_ = sleep_as_scheduled(state, self.network_, self.n_tasks_, key)
+        self._slept += 1
+        self.n_sleeps_ += 1
+        self.predictor_ = self._evened(self._kept)
+        return self
+
+    def decision_function(self, X: ArrayLike) -> Array:
+        """The inputs of the softmax, (n, n_classes), for each row of ``X`` (n, n_features).
+
+        -inf for a class that was never seen. Of two classes: (n,), the second one's minus the
+        first one's.
+        """
+        z = self._logits(X)
+        return np.asarray(z[:, 1] - z[:, 0]) if z.shape[1] == 2 else z
+
+    def predict_proba(self, X: ArrayLike) -> Array:
+        """The probabilities of ``classes_``, (n, n_classes), for each row of ``X``."""
+        return np.asarray(softmax(self._logits(X), axis=1))
+
+    def predict(self, X: ArrayLike) -> Array:
+        """The label with the largest output for each row of ``X`` (n, n_features): (n,)."""
+        z = self._logits(X)
+        return np.asarray(self.classes_[z.argmax(axis=1)])
+
+    def _logits(self, X: ArrayLike) -> Array:
+        check_is_fitted(self)
+        z = self.predictor_.logits(_scaled(self.scale_, validate_data(self, X, reset=False)))
+        z[:, ~np.isin(self.classes_, self.classes_seen_)] = -np.inf
+        return z
+
+    def _protocol(self, epochs: int) -> Protocol:
+        """The calibrated protocol with the parameters, which are checked here."""
+        hidden = check_list("hidden_layer_sizes", self.hidden_layer_sizes)
+        sizes = tuple(check_int("hidden_layer_sizes", n, low=1) for n in hidden)
+        check_batch_size(self.batch_size, 1)
+        check_choice("sleep_when", self.sleep_when, WHEN)
+        check_int("sleeps_per_task", self.sleeps_per_task, low=1)
+        if self.homeostasis is not None:
+            check_real("homeostasis", self.homeostasis, 0, 1, low_open=True)
+        targets = SleepTargets() if self.sleep_targets is None else self.sleep_targets
+        check_instance("sleep_targets", targets, SleepTargets, "an srcnb.SleepTargets or None")
+        own = presets.calibrated()
+        network = {
+            "bias": check_bool("bias", self.bias),
+            "dropout": check_real("dropout", self.dropout, 0, 1, high_open=True),
+        }
+        training = {
+            "epochs": epochs if self.epochs is None else check_int("epochs", self.epochs, low=1),
+            "batch_size": self.batch_size,
+            "learning_rate": check_real("learning_rate", self.learning_rate, 0, low_open=True),
+        }
+        return replace(
+            own,
+            hidden=sizes,
+            schedule=replace(
+                own.schedule, constants=targets, first_steps=targets.n_steps, per_task=1
+            ),
+            network={**own.network, **network},
+            training={**own.training, **training},
+            homeostasis=self.homeostasis,
+        )
+
+    def _known(self, classes: ArrayLike | None, first: bool) -> Array:
+        """All labels, sorted: those that ``classes`` names, or did at the first call."""
+        if classes is None:
+            if first:
+                raise ValueError("classes must name all labels at the first call of partial_fit")
+            return self.classes_
+        named = np.asarray(check_list("classes", classes))
+        if named.ndim != 1 or not named.size:
+            raise ValueError(f"classes must be a list of labels, got {classes!r:.60}")
+        named = np.asarray(unique_labels(named))
+        if not first and not np.array_equal(named, self.classes_):
+            raise ValueError(
+                f"classes must be those of the first call, {self.classes_}, got {named}"
+            )
+        if len(named) < 2:
+            raise ValueError(f"classes must be two or more, got {named}")
+        return named
+
+    def _checked(self, X: ArrayLike, y: ArrayLike, first: bool) -> tuple[Array, Array]:
+        """Samples (n, n_features) and labels (n,), of which the first call says what they are."""
+        samples, labels = validate_data(self, X, y, reset=first)
+        check_classification_targets(labels)
+        return samples, labels
+
+    def _learn(
+        self, protocol: Protocol, X: Array, y: Array, classes: Array, first: bool
+    ) -> "SleepReplayClassifier":
+        """Learn a task of labels among ``classes``; the attributes are set once all is done."""
+        seed = _seed(self.random_state) if first else self._seed
+        scale = _scale(X) if first else self.scale_
+        X = _scaled(scale, X)
+        labels = np.searchsorted(classes, y)
+        here = np.unique(labels)
+        if first:
+            sizes = X.shape[1], *protocol.hidden, len(classes)
+            net = MLP(sizes, random_state=seed, **protocol.network)
+            stage, before = 1, here[:0]
+        else:
+            net, stage = self.network_.copy(), self.n_tasks_ + 1
+            before = np.searchsorted(classes, self.classes_seen_)
+        new = np.setdiff1d(here, before).size > 0
+        due = not first and (self.sleep_when == "always" or (self.sleep_when == WHEN[0] and new))
+        parts = self.sleeps_per_task if due and _can_fire(X) else 0
+        state = _state(protocol, X)
+
+        sleep = partial(sleep_as_scheduled, state)
+
+        def train(part: Mapping[str, Any]) -> None:
+            net.fit(X, labels, **part)
+
+        sleep_between(max(parts, 1), False, sleep, [seed, stage], net, protocol.training, train)
+        if parts:
+            net = sleep(net, stage, SeedSequence([seed, stage]))
+        self._seed, self._slept = seed, parts
+        self.scale_, self.network_, self.classes_, self.n_tasks_ = scale, net, classes, stage
+        self.n_sleeps_ = parts if first else self.n_sleeps_ + parts
+        self.classes_seen_ = classes[np.union1d(before, here)]
+        self._lacks = len(here) < len(self.classes_seen_)
+        self.predictor_ = self._evened(X)
+        rng = default_rng(SeedSequence(seed, spawn_key=(1, stage)))
+        self._kept = X[rng.permutation(len(X))[:KEPT]] if len(X) > KEPT else X
+        return self
+
+    def _evened(self, X: Array) -> MLP:
+        """The network that predicts; ``X`` are scaled samples of the last task."""
+        net = self.network_
+        if self.homeostasis is not None and self._lacks:
+            key = SeedSequence(self._seed, spawn_key=(0, self.n_tasks_))
+            seen = np.searchsorted(self.classes_, self.classes_seen_)
+            net = homeostasis(net, X, seen, self.homeostasis, random_state=key)
+        layers = ([p.astype(np.float64) for p in many] for many in (net.weights, net.biases or []))
+        weights, biases = layers
+        return MLP.from_arrays(weights, biases or None, random_state=0, **net.options)
+
+
+def _seed(random_state: Any) -> int:
+    """An int from which all random numbers follow: ``random_state`` itself, or one drawn of it."""
+    if isinstance(random_state, Integral) and not isinstance(random_state, bool):
+        return check_int("random_state", random_state)
+    if random_state is not None and not isinstance(random_state, RandomState):
+        raise ValueError(
+            "random_state must be None, a non-negative int or a numpy.random.RandomState, got"
+            f" {random_state!r:.60}"
+        )
+    return int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
+
+
+def _scale(X: Array) -> FeatureScale:
+    """The scale of the first task: that of its features, or none if all are in [0, 1]."""
+    scale = FeatureScale.of(X)
+    lo, hi = scale.lo, scale.hi
+    if lo.min() >= 0 and hi.max() <= 1:
+        return FeatureScale(np.zeros_like(lo), np.ones_like(hi))
+    largest = scale.span.max() or 1.0
+    return FeatureScale(lo, np.where(scale.span > 0, hi, lo + largest))
+
+
+def _scaled(scale: FeatureScale, X: Array) -> Array:
+    """Scaled features within LOW … HIGH, (n, n_features) float32."""
+    with np.errstate(over="ignore"):  # inf, far outside, is clipped as well
+        return np.clip((X - scale.lo) / scale.span, LOW, HIGH).astype(np.float32)
+
+
+def _can_fire(X: Array) -> bool:
+    """Whether a sleep on the scaled samples ``X`` has any input; warns if not."""
+    can = bool((X > 0).any())
+    if not can:
+        text = "no sleep: no sample has a feature above the smallest value of the first task"
+        warnings.warn(text, NoChangeWarning, stacklevel=4)
+    return can
+
+
+def _state(protocol: Protocol, X: Array) -> SleepState:
+    """What sleeps on the scaled samples ``X``, as far as they are intensities."""
+    state = SleepState(protocol.schedule)
+    state.sleep_input.update(np.clip(X, 0, 1))
+    return state
