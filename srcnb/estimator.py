@@ -46,8 +46,8 @@ KEPT = 2000
 class SleepReplayClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # no types there
     """A classifier that learns task after task and sleeps in between, so that it forgets less.
 
-    A multi-layer perceptron (:class:`srcnb.MLP`) and sleep replay consolidation, in the calibrated
-    protocol (docs/ANY_NETWORK.md), whose numbers are the defaults, but that it has biases.
+    An :class:`srcnb.MLP` and sleep replay consolidation. The defaults are the numbers of the
+    calibrated protocol (docs/ANY_NETWORK.md), but that it has biases.
 
     ``fit`` learns all classes at once, forgets earlier fits and **never sleeps**: so GridSearchCV
     tunes the training, and :func:`srcnb.search` tunes the sleep (its ``SleepTargets`` go into
@@ -218,8 +218,8 @@ class SleepReplayClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
         unknown = np.setdiff1d(labels, known)
         if unknown.size:
             raise ValueError(
-                f"y must hold classes of the first call, {known}, got {unknown[0]!r}: name all"
-                " that will ever come in classes, at the first call of partial_fit"
+                f"y must hold classes of the first call, {known}, got {unknown[0]!r}: name all that"
+                " will ever come in classes, at the first call of partial_fit"
             )
         return self._learn(protocol, samples, labels, known, first)
 
@@ -241,10 +241,9 @@ class SleepReplayClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
         if not _can_fire(self._kept):
             return self
         state = _state(self._protocol(TASK_EPOCHS), self._kept)
-        key = SeedSequence([self._seed, self.n_tasks_, self._slept + 1])
+        self._slept, self.n_sleeps_ = self._slept + 1, self.n_sleeps_ + 1
+        key = SeedSequence([self._seed, self.n_tasks_, self._slept])
         self.network_ = sleep_as_scheduled(state, self.network_, self.n_tasks_, key)
-        self._slept += 1
-        self.n_sleeps_ += 1
         self.predictor_ = self._evened(self._kept)
         return self
 
@@ -263,8 +262,8 @@ class SleepReplayClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
 
     def predict(self, X: ArrayLike) -> Array:
         """The label with the largest output for each row of ``X`` (n, n_features): (n,)."""
-        z = self._logits(X)
-        return np.asarray(self.classes_[z.argmax(axis=1)])
+        best = self._logits(X).argmax(axis=1)
+        return np.asarray(self.classes_[best])
 
     def _logits(self, X: ArrayLike) -> Array:
         check_is_fitted(self)
@@ -370,8 +369,7 @@ class SleepReplayClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
             key = SeedSequence(self._seed, spawn_key=(0, self.n_tasks_))
             seen = np.searchsorted(self.classes_, self.classes_seen_)
             net = homeostasis(net, X, seen, self.homeostasis, random_state=key)
-        layers = ([p.astype(np.float64) for p in many] for many in (net.weights, net.biases or []))
-        weights, biases = layers
+        weights, biases = ([p.astype("f8") for p in ps] for ps in (net.weights, net.biases or []))
         return MLP.from_arrays(weights, biases or None, random_state=0, **net.options)
 
 
