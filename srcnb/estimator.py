@@ -1,7 +1,6 @@
 """``srcnb.SleepReplayClassifier``: the calibrated protocol as an estimator of scikit-learn."""
 
 import warnings
-from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from numbers import Integral
@@ -16,6 +15,7 @@ from sklearn.utils.multiclass import check_classification_targets, unique_labels
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from srcnb import presets
+from srcnb.first_scale import first_scale, scaled
 from srcnb.methods.base import sleep_as_scheduled, sleep_between
 from srcnb.mlp import MLP
 from srcnb.output import homeostasis
@@ -41,15 +41,13 @@ WHEN = ("new_classes", "always", "never")
 TASK_EPOCHS, FIT_EPOCHS = 3, 30
 # Samples of the last task that are kept for sleep(): more than the steps of a sleep draw.
 KEPT = 2000
-# Scaled features end here: what is far outside the first task's range would outweigh all others.
-LOW, HIGH = -1.0, 2.0
 
 
 class SleepReplayClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # no types there
     """A classifier that learns task after task and sleeps in between, so that it forgets less.
 
-    A multi-layer perceptron (:class:`srcnb.MLP`) and sleep replay consolidation, in the calibrated
-    protocol (docs/ANY_NETWORK.md), whose numbers are the defaults, but that it has biases.
+    An :class:`srcnb.MLP` and sleep replay consolidation. The defaults are the numbers of the
+    calibrated protocol (docs/ANY_NETWORK.md), but that it has biases.
 
     ``fit`` learns all classes at once, forgets earlier fits and **never sleeps**: so GridSearchCV
     tunes the training, and :func:`srcnb.search` tunes the sleep (its ``SleepTargets`` go into
@@ -220,8 +218,8 @@ class SleepReplayClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
         unknown = np.setdiff1d(labels, known)
         if unknown.size:
             raise ValueError(
-                f"y must hold classes of the first call, {known}, got {unknown[0]!r}: name all"
-                " that will ever come in classes, at the first call of partial_fit"
+                f"y must hold classes of the first call, {known}, got {unknown[0]!r}: name all that"
+                " will ever come in classes, at the first call of partial_fit"
             )
         return self._learn(protocol, samples, labels, known, first)
 
@@ -243,10 +241,9 @@ class SleepReplayClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
         if not _can_fire(self._kept):
             return self
         state = _state(self._protocol(TASK_EPOCHS), self._kept)
-        key = SeedSequence([self._seed, self.n_tasks_, self._slept + 1])
+        self._slept, self.n_sleeps_ = self._slept + 1, self.n_sleeps_ + 1
+        key = SeedSequence([self._seed, self.n_tasks_, self._slept])
         self.network_ = sleep_as_scheduled(state, self.network_, self.n_tasks_, key)
-        self._slept += 1
-        self.n_sleeps_ += 1
         self.predictor_ = self._evened(self._kept)
         return self
 
@@ -265,12 +262,12 @@ class SleepReplayClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
 
     def predict(self, X: ArrayLike) -> Array:
         """The label with the largest output for each row of ``X`` (n, n_features): (n,)."""
-        z = self._logits(X)
-        return np.asarray(self.classes_[z.argmax(axis=1)])
+        best = self._logits(X).argmax(axis=1)
+        return np.asarray(self.classes_[best])
 
     def _logits(self, X: ArrayLike) -> Array:
         check_is_fitted(self)
-        z = self.predictor_.logits(_scaled(self.scale_, validate_data(self, X, reset=False)))
+        z = self.predictor_.logits(scaled(self.scale_, validate_data(self, X, reset=False)))
         z[:, ~np.isin(self.classes_, self.classes_seen_)] = -np.inf
         return z
 
@@ -286,21 +283,18 @@ class SleepReplayClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
         targets = SleepTargets() if self.sleep_targets is None else self.sleep_targets
         check_instance("sleep_targets", targets, SleepTargets, "an srcnb.SleepTargets or None")
         own = presets.calibrated()
-        network = {
-            "bias": check_bool("bias", self.bias),
-            "dropout": check_real("dropout", self.dropout, 0, 1, high_open=True),
-        }
+        network: dict[str, Any] = {"bias": check_bool("bias", self.bias)}
+        network["dropout"] = check_real("dropout", self.dropout, 0, 1, high_open=True)
         training = {
             "epochs": epochs if self.epochs is None else check_int("epochs", self.epochs, low=1),
             "batch_size": self.batch_size,
             "learning_rate": check_real("learning_rate", self.learning_rate, 0, low_open=True),
         }
+        schedule = replace(own.schedule, constants=targets, first_steps=targets.n_steps, per_task=1)
         return replace(
             own,
             hidden=sizes,
-            schedule=replace(
-                own.schedule, constants=targets, first_steps=targets.n_steps, per_task=1
-            ),
+            schedule=schedule,
             network={**own.network, **network},
             training={**own.training, **training},
             homeostasis=self.homeostasis,
@@ -325,7 +319,7 @@ class SleepReplayClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
         return named
 
     def _checked(self, X: ArrayLike, y: ArrayLike, first: bool) -> tuple[Array, Array]:
-        """Samples (n, n_features) and labels (n,), of which the first call says what they are."""
+        """Samples (n, n_features) and labels (n,)."""
         samples, labels = validate_data(self, X, y, reset=first)
         check_classification_targets(labels)
         return samples, labels
@@ -335,8 +329,8 @@ class SleepReplayClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
     ) -> "SleepReplayClassifier":
         """Learn a task of labels among ``classes``; the attributes are set once all is done."""
         seed = _seed(self.random_state) if first else self._seed
-        scale = _scale(X) if first else self.scale_
-        X = _scaled(scale, X)
+        scale = first_scale(X) if first else self.scale_
+        X = scaled(scale, X)
         labels = np.searchsorted(classes, y)
         here = np.unique(labels)
         if first:
@@ -351,14 +345,13 @@ class SleepReplayClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
         parts = self.sleeps_per_task if due and _can_fire(X) else 0
         state = _state(protocol, X)
 
-        sleep = partial(sleep_as_scheduled, state)
-
-        def train(part: Mapping[str, Any]) -> None:
-            net.fit(X, labels, **part)
-
-        sleep_between(max(parts, 1), False, sleep, [seed, stage], net, protocol.training, train)
+        sleep, training = partial(sleep_as_scheduled, state), protocol.training
+        key = [seed, stage]
+        sleep_between(
+            max(parts, 1), False, sleep, key, net, training, lambda p: net.fit(X, labels, **p)
+        )
         if parts:
-            net = sleep(net, stage, SeedSequence([seed, stage]))
+            net = sleep(net, stage, SeedSequence(key))
         self._seed, self._slept = seed, parts
         self.scale_, self.network_, self.classes_, self.n_tasks_ = scale, net, classes, stage
         self.n_sleeps_ = parts if first else self.n_sleeps_ + parts
@@ -376,8 +369,7 @@ class SleepReplayClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
             key = SeedSequence(self._seed, spawn_key=(0, self.n_tasks_))
             seen = np.searchsorted(self.classes_, self.classes_seen_)
             net = homeostasis(net, X, seen, self.homeostasis, random_state=key)
-        layers = ([p.astype(np.float64) for p in many] for many in (net.weights, net.biases or []))
-        weights, biases = layers
+        weights, biases = ([p.astype("f8") for p in ps] for ps in (net.weights, net.biases or []))
         return MLP.from_arrays(weights, biases or None, random_state=0, **net.options)
 
 
@@ -391,22 +383,6 @@ def _seed(random_state: Any) -> int:
             f" {random_state!r:.60}"
         )
     return int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
-
-
-def _scale(X: Array) -> FeatureScale:
-    """The scale of the first task: that of its features, or none if all are in [0, 1]."""
-    scale = FeatureScale.of(X)
-    lo, hi = scale.lo, scale.hi
-    if lo.min() >= 0 and hi.max() <= 1:
-        return FeatureScale(np.zeros_like(lo), np.ones_like(hi))
-    largest = scale.span.max() or 1.0
-    return FeatureScale(lo, np.where(scale.span > 0, hi, lo + largest))
-
-
-def _scaled(scale: FeatureScale, X: Array) -> Array:
-    """Scaled features within LOW … HIGH, (n, n_features) float32."""
-    with np.errstate(over="ignore"):  # inf, far outside, is clipped as well
-        return np.clip((X - scale.lo) / scale.span, LOW, HIGH).astype(np.float32)
 
 
 def _can_fire(X: Array) -> bool:
