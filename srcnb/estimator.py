@@ -36,8 +36,7 @@ from srcnb.validation import (
 )
 
 WHEN = ("new_classes", "always", "never")
-# Passes over the samples where ``epochs`` is None: the calibrated protocol's for a task, and what
-# small tables need that are learnt in one (docs/ESTIMATOR.md says how it was chosen).
+# Passes where ``epochs`` is None: of the calibrated protocol, and for small tables (ESTIMATOR.md).
 TASK_EPOCHS, FIT_EPOCHS = 3, 30
 # Samples of the last task that are kept for sleep(): more than the steps of a sleep draw.
 KEPT = 2000
