@@ -114,17 +114,13 @@ def accuracies_of(learnt: Learnt, config: srcnb.SleepConfig) -> tuple[list[Any],
         answers.append(net.predict(learnt.patches).tolist())
 
     look(0, learnt.net)
-    srcnb.sleep(
-        learnt.net, learnt.sleep_input(), config, learnt.seed, callback=look, every=EVERY
-    )
+    srcnb.sleep(learnt.net, learnt.sleep_input(), config, learnt.seed, callback=look, every=EVERY)
     return accuracies, answers
 
 
 def at_the_end(learnt: Learnt, config: srcnb.SleepConfig) -> list[float]:
     """Accuracies (old, new) after a sleep."""
-    return learnt.accuracies(
-        srcnb.sleep(learnt.net, learnt.sleep_input(), config, learnt.seed).net
-    )
+    return learnt.accuracies(srcnb.sleep(learnt.net, learnt.sleep_input(), config, learnt.seed).net)
 
 
 def without_sleep(learnt: Learnt) -> list[float]:
@@ -225,8 +221,7 @@ def over_more_seeds() -> dict[str, Any]:
         "homeostasis": mean_sd(without_sleep(learnt) for learnt in more),
         "sleeps": {g: mean_sd(at_the_end(one, config_of(g)) for one in more) for g in GATES},
         "onlyDec": {
-            g: mean_sd(at_the_end(one, replace(config_of(g), inc=0)) for one in more)
-            for g in GATES
+            g: mean_sd(at_the_end(one, replace(config_of(g), inc=0)) for one in more) for g in GATES
         },
     }
 

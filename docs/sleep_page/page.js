@@ -98,9 +98,10 @@ const PIXEL = 11.5, X_IN = 2, Y_IN = 130, X_H = 168, X_O = 318, PITCH = 30, TOP 
 const yHidden = (u) => TOP + u * PITCH, yOut = (u) => TOP + 24 + u * 90;
 const pixelAt = (j) => [X_IN + (j % SIDE + 0.5) * PIXEL, Y_IN + (Math.floor(j / SIDE) + 0.5) * PIXEL];
 const W_BAR = 42;
-const N_ = {}; // the parts of the network's picture
+const PARTS = {}; // the parts of the network's picture
 function buildNet() {
   const svg = $("net");
+  svg.dataset.focus = "";
   const beams = el(svg, "g", { class: "part p-hidden", "aria-hidden": "true" });
   const wires = el(svg, "g", { class: "part p-output", "aria-hidden": "true" });
   const input = el(svg, "g", { class: "part p-input" });
@@ -110,29 +111,34 @@ function buildNet() {
   el(input, "text", { x: X_IN, y: Y_IN - 10, class: "quiet" }, "mean image x");
   el(hidden, "text", { x: X_H, y: 12, class: "head" }, "Hidden units");
   el(output, "text", { x: X_O, y: 12, class: "head" }, "Outputs");
-  N_.pixels = Array.from({ length: N_IN }, (_, j) => el(input, "rect", {
+  PARTS.pixels = Array.from({ length: N_IN }, (_, j) => el(input, "rect", {
     class: "pixel", x: X_IN + (j % SIDE) * PIXEL, y: Y_IN + Math.floor(j / SIDE) * PIXEL,
     width: PIXEL, height: PIXEL,
   }));
-  N_.inputCount = el(input, "text", { x: X_IN, y: Y_IN + SIDE * PIXEL + 16, class: "quiet" });
-  N_.beams = beams;
-  N_.wires = [];
+  PARTS.inputCount = el(input, "text", { x: X_IN, y: Y_IN + SIDE * PIXEL + 16, class: "quiet" });
+  PARTS.beams = beams;
+  PARTS.wires = [];
   for (let o = 0; o < N_OUT; o++) {
     for (let h = 0; h < N_HIDDEN; h++) {
       const [x0, y0, x1, y1] = [X_H + 100, yHidden(h) + 13, X_O - 2, yOut(o) + 15];
       const d = `M${x0} ${y0}C${x0 + 22} ${y0} ${x1 - 22} ${y1} ${x1} ${y1}`;
-      N_.wires.push(el(wires, "path", { d, class: "wire" }));
+      PARTS.wires.push(el(wires, "path", { d, class: "wire" }));
     }
   }
-  N_.units = {};
+  PARTS.units = {};
   const unit = (parent, name, x, y, width, rows) => {
     const g = el(parent, "g", { class: "unit", role: "button", tabindex: "0", "data-unit": name });
     el(g, "rect", { class: "hit", x: x - 4, y: y - 2, width, height: rows, rx: 5 });
     g.addEventListener("click", () => { state.unit = name; render(); save(); });
     g.addEventListener("keydown", (event) => {
-      if (event.key === "Enter") { state.unit = name; render(); save(); }
+      if (event.key !== "Enter" && event.key !== " ") return;
+      event.preventDefault();
+      event.stopPropagation(); // the space is not for playing here
+      state.unit = name;
+      render();
+      save();
     });
-    N_.units[name] = { g };
+    PARTS.units[name] = { g };
     return g;
   };
   const gauge = (g, name, x, y) => {
@@ -141,11 +147,11 @@ function buildNet() {
     el(g, "path", { class: "threshold", d: `M${x + W_BAR} ${y - 2.5}v14` });
     const value = el(g, "text", { class: "value", x: x + W_BAR, y: y + 21, "text-anchor": "end" });
     el(g, "circle", { class: "node", cx: x + W_BAR + 12, cy: y + 5, r: 6 });
-    Object.assign(N_.units[name], { level, value });
+    Object.assign(PARTS.units[name], { level, value });
   };
   for (let u = 0; u < N_HIDDEN; u++) {
     const name = `h${u}`, y = yHidden(u), g = unit(hidden, name, X_H, y, 104, 29);
-    N_.units[name].cells = cells(g, X_H, y, 25);
+    PARTS.units[name].cells = cells(g, X_H, y, 25);
     el(g, "rect", { class: "cells", x: X_H, y, width: 25, height: 25 });
     gauge(g, name, X_H + 33, y + 3);
   }
@@ -153,14 +159,14 @@ function buildNet() {
     const name = `o${u}`, y = yOut(u), g = unit(output, name, X_O, y - 20, 104, 56);
     el(g, "text", { class: u < N_OLD ? "oldtext" : "newtext", x: X_O + 4, y: y - 6 },
       `${LETTERS[u]} ${u < N_OLD ? "old" : "new"}`);
-    N_.units[name].icon = cells(g, X_O + 68, y - 1, 28);
+    PARTS.units[name].icon = cells(g, X_O + 68, y - 1, 28);
     el(g, "rect", { class: "frame", x: X_O + 68, y: y - 1, width: 28, height: 28 });
     gauge(g, name, X_O + 2, y + 2);
   }
 }
 function drawImages() { // what depends on the seed only
   for (let u = 0; u < N_OUT; u++) {
-    N_.units[`o${u}`].icon.forEach((r, j) => { r.style.fill = grey(Number(S.images[u][j])); });
+    PARTS.units[`o${u}`].icon.forEach((r, j) => { r.style.fill = grey(Number(S.images[u][j])); });
   }
   $("patches").replaceChildren(...S.images.map((image, u) => {
     const figure = document.createElement("div"), svg = el(figure, "svg", { viewBox: "0 0 100 100" });
@@ -178,14 +184,14 @@ const done = () => (state.phase < ALL ? Math.max(0, state.k - 1) : state.k); // 
 function drawNet() {
   const { k, phase } = state, fired = k && phase >= 1 ? S.input[k] : [];
   set($("net"), { "data-k": k, "data-phase": phase, "data-seed": S.seed, "data-gate": state.gate });
-  N_.pixels.forEach((r, j) => {
+  PARTS.pixels.forEach((r, j) => {
     const on = fired.includes(j);
     r.classList.toggle("fired", on);
     r.style.fill = on ? "" : grey(S.x[j]);
     r.dataset.spike = on ? 1 : 0;
   });
-  N_.inputCount.textContent = k ? `${fired.length} of 100 fire` : "no spikes yet";
-  for (const [name, part] of Object.entries(N_.units)) {
+  PARTS.inputCount.textContent = k ? `${fired.length} of 100 fire` : "no spikes yet";
+  for (const [name, part] of Object.entries(PARTS.units)) {
     const [l, u] = parse(name), at = k && phase >= (l ? 3 : 2) ? k : Math.max(0, k - 1);
     const shown = at === k, v = membrane(l, u, at);
     const spike = at > 0 && fires(l, u, at), showsSpike = spike && shown && phase >= (l ? 4 : 3);
@@ -211,7 +217,7 @@ function drawNet() {
 function drawWires(o, row) {
   for (let h = 0; h < N_HIDDEN; h++) {
     const w = row[h] * units.w, share = Math.min(1, Math.abs(w) / SCALE[1]);
-    set(N_.wires[o * N_HIDDEN + h], {
+    set(PARTS.wires[o * N_HIDDEN + h], {
       class: `wire ${w < 0 ? "neg" : "pos"}`, "stroke-width": (0.3 + 3 * share).toFixed(2),
       opacity: (0.15 + 0.55 * share).toFixed(2),
     });
@@ -225,13 +231,14 @@ function drawBeams(fired) { // spikes on their way, of the phase that is shown
     for (const h of sleep.layers[0].at[k]) {
       for (let o = 0; o < N_OUT; o++) lines.push([[X_H + 99, yHidden(h) + 13], [X_O, yOut(o) + 12]]);
     }
-    if (phase >= 3) for (const h of sleep.layers[0].at[k]) for (const j of fired) lines.push([pixelAt(j), [X_H, yHidden(h) + 12]]);
+    const inputs = phase === 3 ? [] : fired; // with the weights that move, what they came from
+    for (const h of sleep.layers[0].at[k]) for (const j of inputs) lines.push([pixelAt(j), [X_H, yHidden(h) + 12]]);
   }
-  N_.beams.replaceChildren();
-  for (const [[x1, y1], [x2, y2]] of lines) el(N_.beams, "line", { class: "beam", x1, y1, x2, y2 });
+  PARTS.beams.replaceChildren();
+  for (const [[x1, y1], [x2, y2]] of lines) el(PARTS.beams, "line", { class: "beam", x1, y1, x2, y2 });
   cancelAnimationFrame(dots);
   if (calm.matches || state.speed > SPEEDS[0] || !lines.length || (phase !== 1 && phase !== 3)) return;
-  const moving = lines.map(([[cx, cy]]) => el(N_.beams, "circle", { class: "dot", r: 2, cx, cy }));
+  const moving = lines.map(([[cx, cy]]) => el(PARTS.beams, "circle", { class: "dot", r: 2, cx, cy }));
   const start = performance.now();
   const move = (time) => {
     const t = Math.min(1, (time - start) / 450);
@@ -284,8 +291,9 @@ function drawStatus() {
   let what = k ? PHASES[phase] : "before the sleep";
   if (k && phase === ALL) {
     const h = sleep.layers[0].at[k].length, o = sleep.layers[1].at[k].length;
-    what = h + o ? `${h} hidden ${h === 1 ? "unit fires" : "units fire"}${o ? `, ${o} output${o > 1 ? "s" : ""}` : ""}: weights move` : "no unit fires: no weight moves";
-  }
+    const who = o ? `${h} hidden, ${o} output` : `${h} hidden`;
+    what = h ? `${who} fired: weights move` : "no unit fired: no weight moves";
+  } else if (k && phase === 3 && !sleep.layers[0].at[k].length) what = "no hidden unit fires";
   $("status-what").textContent = what;
   $("slider").value = k;
   $("slider").setAttribute("aria-valuetext", `step ${k} of ${N}`);
@@ -317,7 +325,7 @@ function readWeight(j) {
   if (cell.dataset.cause) {
     const size = cell.dataset.cause === "inc" ? config.inc : config.dec, sign = cell.dataset.cause === "inc" ? "+" : "−";
     text += `, moved by ${signed(d, 4)} = ${sign} ${cell.dataset.cause} · g, g = ${(Math.abs(d) / size).toFixed(2)}`;
-  }
+  } else if (cell.dataset.fired) text += ", did not move: its gate is about 0";
   $("weight-readout").textContent = `${text}.`;
 }
 let mapFor = "";
@@ -358,7 +366,7 @@ function equation(l, u, k) {
   if (!k) return "v = 0 before the sleep";
   const before = k > 1 && !fires(l, u, k - 1) ? membrane(l, u, k - 1) : 0, I = impulse(l, u, k);
   const v = membrane(l, u, k), spike = fires(l, u, k);
-  return `v = ${config.decay} · ${number(before)} ${I < 0 ? "−" : "+"} ${Math.abs(I).toFixed(3)} = ${number(v)} ${spike ? "≥" : "<"} β = ${config.beta[l]}: ${spike ? "a spike, then v = 0" : "no spike"}`;
+  return `v = ${config.decay} · ${before < 0 ? `(${number(before)})` : number(before)} ${I < 0 ? "−" : "+"} ${Math.abs(I).toFixed(3)} = ${number(v)} ${spike ? "≥" : "<"} β = ${config.beta[l]}: ${spike ? "a spike, then v = 0" : "no spike"}`;
 }
 function drawMap(l, u, k) {
   const row = weights(l, u, k), fired = k > 0 && fires(l, u, k);
@@ -370,6 +378,7 @@ function drawMap(l, u, k) {
   mapped.forEach((r, j) => {
     r.dataset.w = (row[j] * units.w).toFixed(4);
     r.dataset.change = ((row[j] - before[j]) * units.w).toFixed(4);
+    r.dataset.fired = fired ? 1 : "";
     r.dataset.cause = fired && row[j] !== before[j] ? (pre.has(j) ? "inc" : "dec") : "";
     if (fired && pre.has(j)) {
       const cx = ((j % columns) + 0.5) * size, cy = (Math.floor(j / columns) + 0.5) * size, r2 = size * 0.28;
@@ -482,9 +491,7 @@ function show(k, phase = ALL) {
   state.phase = state.k ? phase : ALL;
   render();
 }
-let waiting = 0;
 function render() {
-  cancelAnimationFrame(waiting);
   drawNet();
   drawChart();
   drawStatus();
@@ -544,7 +551,7 @@ function move(by) {
   pause();
   $("net").dataset.focus = "";
   if (by === 1 && phased() && state.k < N) { show(state.k + 1, 1); finish(pause, 350); } else {
-    show((by < 0 && state.phase < ALL && state.k ? state.k : state.k) + by);
+    show(state.k + by);
   }
   save();
 }
@@ -552,16 +559,20 @@ function go(k) { pause(); $("net").dataset.focus = ""; show(k); save(); }
 function again(seed, gate) { choose(seed, gate); render(); save(); }
 
 // ---------- the address ----------
-function save() {
-  const { seed, gate, k, unit, speed } = state;
-  history.replaceState(null, "", `#seed=${seed}&gate=${gate}&step=${k}&unit=${unit}&speed=${speed}`);
+let saving = null;
+function save() { // a little later: browsers refuse too many changes in a row
+  clearTimeout(saving);
+  saving = setTimeout(() => {
+    const { seed, gate, k, unit, speed } = state;
+    history.replaceState(null, "", `#seed=${seed}&gate=${gate}&step=${k}&unit=${unit}&speed=${speed}`);
+  }, 120);
 }
 function load() { // whether the address holds a state
   const given = new URLSearchParams(location.hash.slice(1));
   if (!given.has("step")) return false;
   const whole = (name, fallback) => (/^\d+$/.test(given.get(name) ?? "") ? Number(given.get(name)) : fallback);
   const unit = given.get("unit") ?? "";
-  state.unit = unit in N_.units ? unit : "h0";
+  state.unit = unit in PARTS.units ? unit : "h0";
   state.speed = SPEEDS.includes(whole("speed")) ? whole("speed") : state.speed;
   $("speed").value = state.speed;
   pause();
@@ -574,7 +585,7 @@ function load() { // whether the address holds a state
 function option(select, value, text) { select.append(new Option(text, value)); }
 seeds.forEach((s) => option($("seed"), s.seed, s.seed));
 gates.forEach((g) => option($("gate"), g, g));
-SPEEDS.forEach((s) => option($("speed"), s, s === 1 ? "1 step/s, in phases" : `${s} steps/s`));
+SPEEDS.forEach((s) => option($("speed"), s, s === 1 ? "1 step/s, phases" : `${s} steps/s`));
 for (let u = 0; u < N_HIDDEN; u++) option($("unit"), `h${u}`, `hidden ${u}`);
 for (let u = 0; u < N_OUT; u++) option($("unit"), `o${u}`, `output ${LETTERS[u]}`);
 $("slider").max = N;
