@@ -65,7 +65,10 @@ const title = (name) => {
   return l ? `Output ${LETTERS[u]}` : `Hidden unit ${u}`;
 };
 const signed = (x, digits) => (x < 0 ? "−" : "+") + Math.abs(x).toFixed(digits);
-const number = (x, digits = 3) => (x < 0 ? "−" : "") + Math.abs(x).toFixed(digits);
+const number = (x, digits = 3) => {
+  const text = Math.abs(x).toFixed(digits);
+  return (x < 0 && Number(text) ? "−" : "") + text;
+};
 const percent = (x) => `${(100 * x).toFixed(1)} %`;
 
 // ---------- drawing ----------
@@ -197,7 +200,8 @@ function drawNet() {
     const spike = at > 0 && fires(l, u, at), showsSpike = spike && shown && phase >= (l ? 4 : 3);
     const now = shown || !spike ? v : 0; // a spike of the step before has reset it
     part.level.setAttribute("width", (W_BAR * Math.max(0, Math.min(1, now / config.beta[l]))).toFixed(2));
-    part.value.textContent = number(now, 2);
+    const close = !spike && now.toFixed(2) >= config.beta[l]; // only rounded to the threshold
+    part.value.textContent = number(now, close ? 3 : 2);
     part.g.classList.toggle("fired", showsSpike);
     part.g.classList.toggle("moving", showsSpike && phase >= ALL);
     part.g.classList.toggle("chosen", state.unit === name);
@@ -292,7 +296,7 @@ function drawStatus() {
   if (k && phase === ALL) {
     const h = sleep.layers[0].at[k].length, o = sleep.layers[1].at[k].length;
     const who = o ? `${h} hidden, ${o} output` : `${h} hidden`;
-    what = h ? `${who} fired: weights move` : "no unit fired: no weight moves";
+    what = h ? `${who} fired` : "no unit fired";
   } else if (k && phase === 3 && !sleep.layers[0].at[k].length) what = "no hidden unit fires";
   $("status-what").textContent = what;
   $("slider").value = k;
