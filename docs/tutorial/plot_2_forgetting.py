@@ -14,9 +14,9 @@ number of shared pixels, for 2, 4 and 20 epochs of task 2. Where do they fall, a
 
 # %%
 # Learn one, then the other
-# -------------------------
-# The network is the paper's for these images: 100 inputs, four outputs, one layer of weights between
-# them, softmax. So each output has 100 weights, which can be drawn as an image.
+# ------------------------- The network is the paper's for these images: 100 inputs, four outputs,
+# one layer of weights between them, softmax. So each output has 100 weights, which can be drawn as
+# an image.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -70,9 +70,9 @@ axes.legend(loc="lower left")
 axes.grid(alpha=0.3)
 
 # %%
-# **The answer.** With few shared pixels nothing is forgotten. With many, *all* of task 1 is: 50 % is
-# task 2 only. The more task 2 is trained, the fewer shared pixels it takes. (With 25 all images are
-# the same, and 25 % is guessing.)
+# **The answer.** With few shared pixels nothing is forgotten. With many, *all* of task 1 is: 50 %
+# is task 2 only. The more task 2 is trained, the fewer shared pixels it takes. (With 25 all images
+# are the same, and 25 % is guessing.)
 #
 # In between, seeds disagree: with 4 epochs and 17 shared pixels, some networks forget and others do
 # not. The points show mean ± standard deviation over ten seeds. One seed alone would have shown
@@ -85,9 +85,8 @@ assert (found[2][:6] == 100).all() and (found[20][overlaps.index(17)] == 50).all
 
 # %%
 # What is forgotten?
-# ------------------
-# Take 17 shared pixels and 20 epochs, where all seeds forget. Here is what goes into the softmax for
-# each image (rows) at each output (columns), after task 1 and after task 2:
+# ------------------ Take 17 shared pixels and 20 epochs, where all seeds forget. Here is what goes
+# into the softmax for each image (rows) at each output (columns), after task 1 and after task 2:
 
 X, first, net = learn_two_tasks(17, 20, seed=0)
 for name, of_net in (("task 1", first), ("task 2", net)):
@@ -96,10 +95,10 @@ for name, of_net in (("task 1", first), ("task 2", net)):
         print(f"   image {i}: " + "  ".join(f"{v:6.2f}" for v in z), "  → output", z.argmax())
 
 # %%
-# After task 2, outputs 2 and 3 win for every image. But look at the first two rows and the first two
-# columns only: output 0 is still larger for image 0, and output 1 for image 1. What told the two old
-# images apart is still there. But the pixels that all images share now raise the new outputs and
-# lower the old ones, whatever the image.
+# After task 2, outputs 2 and 3 win for every image. But look at the first two rows and the first
+# two columns only: output 0 is still larger for image 0, and output 1 for image 1. What told the
+# two old images apart is still there. But the pixels that all images share now raise the new
+# outputs and lower the old ones, whatever the image.
 #
 # As images: each output's weights, before and after task 2.
 
@@ -124,8 +123,8 @@ print("   after task 1:", np.round(mean_weights[0], 3))
 print("   after task 2:", np.round(mean_weights[1], 3))
 
 # %%
-# So what is lost, here, is the comparison between the tasks. If you are told the task of an image, and
-# compare the outputs of that task only, nothing has been forgotten:
+# So what is lost, here, is the comparison between the tasks. If you are told the task of an image,
+# and compare the outputs of that task only, nothing has been forgotten:
 
 
 def within_task(net, X):
@@ -165,8 +164,8 @@ assert max(of_all) < 25 and min(of_own) > 75
 
 # %%
 # Guessing would give 10 %, and knowing the last task only gives 20 %. But most of what was learnt
-# about the digits is still in the weights. Keep this in mind for chapter 7: a method that only makes
-# the new outputs lower may look like one that remembers.
+# about the digits is still in the weights. Keep this in mind for chapter 7: a method that only
+# makes the new outputs lower may look like one that remembers.
 #
 # Exercise 1: measure forgetting
 # ------------------------------

@@ -55,8 +55,8 @@ assert not s_0[:, x == 0].any()
 # 3. spike: s = 1 if v ≥ β, the *threshold*, else 0
 # 4. reset: v = 0 if it fired. There is no lower bound: v may go far below 0.
 #
-# α is the *gain*. These are the four functions, for a whole layer at once (v and I have an entry for
-# each neuron, W a row):
+# α is the *gain*. These are the four functions, for a whole layer at once (v and I have an entry
+# for each neuron, W a row):
 
 
 def impulse(W, s_pre, alpha):
@@ -191,9 +191,8 @@ np.testing.assert_array_equal(reset(v, s), reference.reset(v, s))
 
 # %%
 # Exercise 1: a bias
-# ------------------
-# A neuron with a bias has the activation relu(w·x + b). Which constant current c, added to v at each
-# step, makes its rate follow that? Write ``current(b, alpha, k_0)``.
+# ------------------ A neuron with a bias has the activation relu(w·x + b). Which constant current
+# c, added to v at each step, makes its rate follow that? Write ``current(b, alpha, k_0)``.
 
 
 def check_1(current):
@@ -221,9 +220,8 @@ def check_1(current):
 
 # %%
 # Exercise 2: the edge of silence
-# -------------------------------
-# Find the largest threshold at which neuron ``one`` fires at least once in ``s_0`` (α = 1). No search
-# is needed.
+# ------------------------------- Find the largest threshold at which neuron ``one`` fires at least
+# once in ``s_0`` (α = 1). No search is needed.
 
 
 def check_2(beta):

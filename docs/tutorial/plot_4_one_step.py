@@ -71,7 +71,7 @@ def reset(v, s):
 
 
 def plasticity(W, s_pre, s_post, inc, dec, g):
-    """Hebb, in place: rows of neurons that fired, + inc · g where pre fired, - dec · g where not."""
+    """Hebb, in place: rows of neurons that fired, + inc·g where pre fired, - dec·g where not."""
     for i in np.flatnonzero(s_post):
         W[i] += np.where(s_pre, inc, -dec) * g(W[i])
 
@@ -109,14 +109,13 @@ for layer in (0, 1):
 assert s.tolist() == [True, False]
 
 # %%
-# **The answer.** 0 steps: input 0 and 1, neuron 0 of layer 1 and neuron 0 of layer 2 fire in the same
-# step. There is no delay. And *all* weights of a neuron that fired change: those from neurons that
-# fired grow, the others shrink. The weights of neurons that did not fire stay as they are.
+# **The answer.** 0 steps: input 0 and 1, neuron 0 of layer 1 and neuron 0 of layer 2 fire in the
+# same step. There is no delay. And *all* weights of a neuron that fired change: those from neurons
+# that fired grow, the others shrink. The weights of neurons that did not fire stay as they are.
 #
 # More steps
-# ----------
-# The same as a function, ``step``, and ten steps of it. Look for a neuron that needs several impulses
-# to reach its threshold, and for one that goes below 0.
+# ---------- The same as a function, ``step``, and ten steps of it. Look for a neuron that needs
+# several impulses to reach its threshold, and for one that goes below 0.
 
 
 def step(W, v, s, alpha, beta, decay, inc, dec, g):
@@ -227,10 +226,10 @@ def check_2(membranes, fired):
 # .. admonition:: Solution
 #    :class: dropdown
 #
-#    After the first step v = 0, 0, 0 (neuron 0 was reset, the others got 0.5 - 0.5 and 0.25 - 0.25).
-#    Neuron 0 fired, so its weights are now 0.5625, 0.3125, -0.265625 and -0.015625. Impulses:
-#    0.3125 - 0.265625 - 0.015625 = 0.03125; 0.5 + 0.25 + 0.25 = 1; -0.25 + 0.5 - 0.5 = -0.25.
-#    Only neuron 1 is at or above 0.75:
+#    After the first step v = 0, 0, 0 (neuron 0 was reset, the others got 0.5 - 0.5 and 0.25 -
+#    0.25). Neuron 0 fired, so its weights are now 0.5625, 0.3125, -0.265625 and -0.015625.
+#    Impulses: 0.3125 - 0.265625 - 0.015625 = 0.03125; 0.5 + 0.25 + 0.25 = 1; -0.25 + 0.5 - 0.5 =
+#    -0.25. Only neuron 1 is at or above 0.75:
 #
 #    .. code-block:: python
 #

@@ -2,21 +2,20 @@
 5. What grows, what shrinks, and three gates
 ============================================
 
-The rule of chapter 4 for one synapse: when its post neuron fires, the weight gains inc · g(w) if the
-pre neuron fired in the same step, and loses dec · g(w) if it did not. What comes of that after many
-spikes?
+The rule of chapter 4 for one synapse: when its post neuron fires, the weight gains inc · g(w) if
+the pre neuron fired in the same step, and loses dec · g(w) if it did not. What comes of that after
+many spikes?
 
-**The question.** inc is ten times dec. A synapse's pre neuron fires in 5 % of the steps in which its
-post neuron fires; another one's in 20 %. Which of the two weights grow?
+**The question.** inc is ten times dec. A synapse's pre neuron fires in 5 % of the steps in which
+its post neuron fires; another one's in 20 %. Which of the two weights grow?
 
 **Your guess,** before you go on: both, one or none? And from which share p on does a weight grow?
 """
 
 # %%
 # The gates
-# ---------
-# g(w) says how far a synapse of weight w may move. The two published versions differ here, and do not
-# say so:
+# --------- g(w) says how far a synapse of weight w may move. The two published versions differ
+# here, and do not say so:
 #
 # - **logistic**, the replica (a version in PyTorch): g(w) = 1 / (1 + e^-w). For the small weights
 #   of a network that is about 1/2, whatever the weight.
@@ -55,7 +54,7 @@ def additive(w):
 
 
 def plasticity(W, s_pre, s_post, inc, dec, g):
-    """Hebb, in place: rows of neurons that fired, + inc · g where pre fired, - dec · g where not."""
+    """Hebb, in place: rows of neurons that fired, + inc·g where pre fired, - dec·g where not."""
     for i in np.flatnonzero(s_post):
         W[i] += np.where(s_pre, inc, -dec) * g(W[i])
 
@@ -79,8 +78,8 @@ axes.grid(alpha=0.3)
 #
 #    p > ρ, where ρ = dec / (inc + dec).
 #
-# With inc ten times dec, ρ = 1/11 = 0.09. Now the curve: a neuron with 61 synapses that have p from 0
-# to 0.3, and 1000 spikes of it.
+# With inc ten times dec, ρ = 1/11 = 0.09. Now the curve: a neuron with 61 synapses that have p from
+# 0 to 0.3, and 1000 spikes of it.
 
 
 def after_spikes(w_start, p, n_spikes, inc, dec, g, rng):
@@ -112,19 +111,21 @@ expected = n_spikes * (p * inc - (1 - p) * dec)
 print(f"ρ = {rho:.3f}")
 for share in (0.05, 0.2):
     i = np.argmin(abs(p - share))
-    print(f"p = {share}: additive, expected {expected[i]:+.4f}, got {ends['additive', 0.0][i]:+.4f}")
+    print(
+        f"p = {share}: additive, expected {expected[i]:+.4f}, got {ends['additive', 0.0][i]:+.4f}"
+    )
 assert abs(ends["additive", 0.0] - expected).max() < 0.05
 assert (ends["additive", 0.0][p < 0.06] < 0).all() and (ends["additive", 0.0][p > 0.12] > 0).all()
 np.testing.assert_allclose(ends["logistic", 0.0], expected / 2, atol=0.03)
 
 # %%
-# **The answer.** p = 0.05 shrinks, p = 0.2 grows, and the border is ρ (dashed). Firing together is not
-# enough: a synapse must fire together *often enough*.
+# **The answer.** p = 0.05 shrinks, p = 0.2 grows, and the border is ρ (dashed). Firing together is
+# not enough: a synapse must fire together *often enough*.
 #
 # - additive: a line, the same for every start; nothing ends it, weights grow or shrink for ever.
 # - logistic: the same at half the speed.
-# - negative: the positive start (green) is *frozen*: no weight moves at all. The negative start (red)
-#   shrinks below ρ, at double speed; above ρ it grows, but only to a little above 0, where it
+# - negative: the positive start (green) is *frozen*: no weight moves at all. The negative start
+#   (red) shrinks below ρ, at double speed; above ρ it grows, but only to a little above 0, where it
 #   freezes, too.
 
 assert (ends["negative", 0.05] == 0.05).all()
@@ -132,11 +133,10 @@ assert ends["negative", -0.05].max() < 0.02 and ends["negative", -0.05][p < 0.05
 
 # %%
 # A gate that freezes all
-# -----------------------
-# For the "negative" gate ρ is not the whole truth. In the paper's constants for MNIST inc is 0.032,
-# while its weights start in ±0.01. Then a *single* coincidence adds up to 2 · inc = 0.064, turns the
-# weight positive, and so freezes it, whatever its p. Watch 1000 synapses with p = 0.01 … 0.3: what
-# share of them still moves at a spike of the neuron?
+# ----------------------- For the "negative" gate ρ is not the whole truth. In the paper's constants
+# for MNIST inc is 0.032, while its weights start in ±0.01. Then a *single* coincidence adds up to 2
+# · inc = 0.064, turns the weight positive, and so freezes it, whatever its p. Watch 1000 synapses
+# with p = 0.01 … 0.3: what share of them still moves at a spike of the neuron?
 
 c = presets.PAPER["mnist"]
 print(f"paper, MNIST: inc = {c.inc}, dec = {c.dec}, ρ = {c.dec / (c.inc + c.dec):.3f}")
@@ -156,19 +156,26 @@ for (name, share), style, colour in zip(
     moving.items(), ("-", "--", "-."), (BLUE, RED, GREEN), strict=True
 ):
     axes.plot(np.arange(1, 101), share, style, color=colour, label=name, linewidth=2)
-axes.set(xlabel="spike of the post neuron", ylabel="synapses that moved\nby 1e-4 or more (%)", ylim=(-3, 106))
+axes.set(
+    xlabel="spike of the post neuron",
+    ylabel="synapses that moved\nby 1e-4 or more (%)",
+    ylim=(-3, 106),
+)
 axes.legend(loc="center right")
 axes.grid(alpha=0.3)
 for name in gates:
-    print(f"{name}: at spike 1 {moving[name][0]:.0f} % move, by {size[name][0]:.4f} on average;", end="")
+    print(
+        f"{name}: at spike 1 {moving[name][0]:.0f} % move, by {size[name][0]:.4f} on average;",
+        end="",
+    )
     print(f" at spike 100 {moving[name][-1]:.0f} %, by {size[name][-1]:.4f}")
 assert moving["negative"][0] > 60 and moving["negative"][-1] < 15 and moving["additive"][-1] > 99
 assert size["negative"][-1] < 0.1 * size["negative"][0]
 
 # %%
-# After a hundred spikes nine of ten synapses are frozen, and the rest move by little, slightly above 0:
-# the sleep is over, however long it lasts, and whether p was above ρ has not been asked. And if all
-# weights are positive at the start, a sleep with this gate does nothing at all:
+# After a hundred spikes nine of ten synapses are frozen, and the rest move by little, slightly
+# above 0: the sleep is over, however long it lasts, and whether p was above ρ has not been asked.
+# And if all weights are positive at the start, a sleep with this gate does nothing at all:
 
 W_positive = [np.full((4, 100), 0.05)]
 s_0 = np.random.default_rng(0).random((200, 100)) < 0.1
@@ -180,10 +187,10 @@ assert result.spike_counts[1].min() > 50 and abs(result.weights[0] - W_positive[
 
 # %%
 # Which p do real synapses have?
-# ------------------------------
-# The patches again, after task 2 (17 shared pixels, 20 epochs), with the paper's constants for them.
-# The sleep input is the mean of all four images: shared pixels have x = 1, the others 1/4. Plasticity
-# is off (inc = dec = 0). How often did each kind of pixel fire when output 2 fired?
+# ------------------------------ The patches again, after task 2 (17 shared pixels, 20 epochs), with
+# the paper's constants for them. The sleep input is the mean of all four images: shared pixels have
+# x = 1, the others 1/4. Plasticity is off (inc = dec = 0). How often did each kind of pixel fire
+# when output 2 fired?
 
 net = srcnb.MLP((100, 4), output="softmax", init=0.01, random_state=0)
 X, y = images(17, np.random.default_rng([0, 2])), np.arange(4)
@@ -200,7 +207,9 @@ with warnings.catch_warnings():
 fired = watched.spikes[1][:, 2]  # the steps in which output 2 fired
 kinds = {"shared by all": X.sum(axis=0) == 4}
 kinds |= {f"image {i} only": (X[i] == 1) & (X.sum(axis=0) == 1) for i in (2, 3, 0, 1)}
-print(f"ρ = {constants.dec / (constants.inc + constants.dec):.3f}; output 2 fired {fired.sum()} times")
+print(
+    f"ρ = {constants.dec / (constants.inc + constants.dec):.3f}; output 2 fired {fired.sum()} times"
+)
 mean_w, mean_p = {}, {}
 for kind, pixels in kinds.items():
     mean_w[kind] = net.weights[0][2][pixels].mean()
@@ -210,10 +219,11 @@ assert mean_p["image 0 only"] < 0.054 < mean_p["shared by all"]
 assert mean_w["image 0 only"] < 0 < mean_w["image 2 only"]
 
 # %%
-# (p is above k_0 · x where the weight is positive, as such pixels make the neuron fire, and below it
-# where the weight is negative.) By the rule, weights with p above ρ grow and those below shrink; by
-# the gate, the positive ones do nothing. So what is left for output 2: its *negative* weights from pixels of the *other* images,
-# which fire too rarely, will become more negative. Chapter 6 looks whether that is what happens.
+# (p is above k_0 · x where the weight is positive, as such pixels make the neuron fire, and below
+# it where the weight is negative.) By the rule, weights with p above ρ grow and those below shrink;
+# by the gate, the positive ones do nothing. So what is left for output 2: its *negative* weights
+# from pixels of the *other* images, which fire too rarely, will become more negative. Chapter 6
+# looks whether that is what happens.
 #
 # The same from the library
 # -------------------------
@@ -258,7 +268,7 @@ def check_1(dec):
 
 
 def check_2(bounded):
-    """Whether weights move under the gate, those with p > ρ up and others down, and stay bounded."""
+    """Whether weights with large p grow, those with small p shrink, and all stay bounded."""
     assert np.isclose(bounded(np.zeros(1))[0], 1)
     p, rng = np.linspace(0, 1, 21), np.random.default_rng(0)
     end = after_spikes(np.zeros(21), p, 3000, 0.001, 0.001, bounded, rng)  # ρ = 1/2
