@@ -183,16 +183,15 @@ assert differences.min() < 0 < differences.max()
 # ``docs/results`` (any-network-digits, any-network-mnist). Accuracy in percent, mean ± sd; the last
 # column is the sleep over the best control, paired by seed, with a 95 % interval:
 #
-# ============================  ===========  ===========  ==============  ===========
-# =================== network                       homeostasis  lazy         less-excitable  src
-# src over best ============================  ===========  ===========  ==============  ===========
-# =================== digits, 100-100               70.4 ± 3.1   77.0 ± 1.8   76.2 ± 3.4      78.4 ±
-# 2.5   +1.4 [-1.4, +4.2] digits, 400-400               81.2 ± 1.9   83.3 ± 1.3   87.6 ± 1.2
-# 87.8 ± 1.4   +0.3 [-0.4, +1.0] digits, one class a task      44.9 ± 6.1   68.4 ± 4.0   74.6 ± 2.6
-# 83.3 ± 3.1   +8.8 [+5.0, +12.6] MNIST, 1200-1200              74.3 ± 0.8   77.0 ± 0.9   82.4 ± 0.5
-# 85.1 ± 0.8   +2.7 [+2.0, +3.4] MNIST, one class a task       36.1 ± 4.5   55.6 ± 2.6   55.9 ± 0.9
-# 75.5 ± 2.1   +19.5 [+18.0, +21.1] ============================  ===========  ===========
-# ==============  ===========  ===================
+# ======================== =========== ========== ============== ========== ====================
+# network                  homeostasis lazy       less-excitable src        src over best
+# ======================== =========== ========== ============== ========== ====================
+# digits, 100-100          70.4 ± 3.1  77.0 ± 1.8 76.2 ± 3.4     78.4 ± 2.5 +1.4 [-1.4, +4.2]
+# digits, 400-400          81.2 ± 1.9  83.3 ± 1.3 87.6 ± 1.2     87.8 ± 1.4 +0.3 [-0.4, +1.0]
+# digits, one class a task 44.9 ± 6.1  68.4 ± 4.0 74.6 ± 2.6     83.3 ± 3.1 +8.8 [+5.0, +12.6]
+# MNIST, 1200-1200         74.3 ± 0.8  77.0 ± 0.9 82.4 ± 0.5     85.1 ± 0.8 +2.7 [+2.0, +3.4]
+# MNIST, one class a task  36.1 ± 4.5  55.6 ± 2.6 55.9 ± 0.9     75.5 ± 2.1 +19.5 [+18.0, +21.1]
+# ======================== =========== ========== ============== ========== ====================
 #
 # (The last rows of each set are 400-400 networks.) So a sleep does more than homeostasis in all
 # rows. Above the best control it is worth little on digits, some points on MNIST, and much where
