@@ -221,7 +221,7 @@ def check_1(slope):
 
 # %%
 # .. admonition:: Solution
-#    :class: dropdown
+#    :collapsible: closed
 #
 #    The derivative of tanh(z) is 1 - tanh(z)², so with a at hand nothing has to be computed anew:
 #
@@ -246,7 +246,7 @@ def check_2(decayed):
 
 # %%
 # .. admonition:: Solution
-#    :class: dropdown
+#    :collapsible: closed
 #
 #    The derivative of ½ · l2 · w² is l2 · w:
 #

@@ -184,7 +184,7 @@ def check_1(forgetting):
 
 # %%
 # .. admonition:: Solution
-#    :class: dropdown
+#    :collapsible: closed
 #
 #    .. code-block:: python
 #
@@ -211,7 +211,7 @@ def check_2(c):
 
 # %%
 # .. admonition:: Solution
-#    :class: dropdown
+#    :collapsible: closed
 #
 #    Output 0 has about -0.3 for image 0 where output 2 has 1.0, so c must be above 1.4 for images 0
 #    and 1. For images 2 and 3 output 2 or 3 has 3.3 and the best of the old ones -1.8, so c must be

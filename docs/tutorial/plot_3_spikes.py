@@ -208,7 +208,7 @@ def check_1(current):
 
 # %%
 # .. admonition:: Solution
-#    :class: dropdown
+#    :collapsible: closed
 #
 #    The input w·x arrives as α · k_0 · w·x per step on average, so b must arrive in the same unit:
 #
@@ -232,7 +232,7 @@ def check_2(beta):
 
 # %%
 # .. admonition:: Solution
-#    :class: dropdown
+#    :collapsible: closed
 #
 #    Up to its first spike a neuron never resets. So let it never fire, and take the largest v:
 #

@@ -199,7 +199,7 @@ def check_1(inhibit):
 
 # %%
 # .. admonition:: Solution
-#    :class: dropdown
+#    :collapsible: closed
 #
 #    .. code-block:: python
 #
@@ -224,7 +224,7 @@ def check_2(membranes, fired):
 
 # %%
 # .. admonition:: Solution
-#    :class: dropdown
+#    :collapsible: closed
 #
 #    After the first step v = 0, 0, 0 (neuron 0 was reset, the others got 0.5 - 0.5 and 0.25 -
 #    0.25). Neuron 0 fired, so its weights are now 0.5625, 0.3125, -0.265625 and -0.015625.

@@ -252,7 +252,7 @@ def check_1(dec):
 
 # %%
 # .. admonition:: Solution
-#    :class: dropdown
+#    :collapsible: closed
 #
 #    p · inc = (1 - p) · dec, so dec = inc · p / (1 - p):
 #
@@ -277,7 +277,7 @@ def check_2(bounded):
 
 # %%
 # .. admonition:: Solution
-#    :class: dropdown
+#    :collapsible: closed
 #
 #    Anything that falls to 0 at the ends. If it could become negative there, it would push weights
 #    back with the wrong sign, so it is cut at 0:

@@ -359,7 +359,7 @@ def check_1(sleep_input_of):
 
 # %%
 # .. admonition:: Solution
-#    :class: dropdown
+#    :collapsible: closed
 #
 #    Their mean is enough:
 #
@@ -386,7 +386,7 @@ def check_2(n_steps):
 
 # %%
 # .. admonition:: Solution
-#    :class: dropdown
+#    :collapsible: closed
 #
 #    .. code-block:: python
 #

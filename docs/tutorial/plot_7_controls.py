@@ -220,7 +220,7 @@ def check_1(nearest_mean):
 
 # %%
 # .. admonition:: Solution
-#    :class: dropdown
+#    :collapsible: closed
 #
 #    .. code-block:: python
 #
@@ -257,7 +257,7 @@ def check_2(lowered):
 
 # %%
 # .. admonition:: Solution
-#    :class: dropdown
+#    :collapsible: closed
 #
 #    .. code-block:: python
 #

@@ -163,10 +163,10 @@ for name, ms in milliseconds.items():
 # cache while its neuron goes through all steps: all weights come from memory *once*. Step by step,
 # 64 MB of weights are gone through anew in *every* step, and most caches are smaller.
 #
-# The library's kernel also checks and copies what it is given, and does more than these loops:
-# gates, blocks of steps that bound the memory, several neurons at once in one instruction, threads.
-# ``benchmarks/README.md`` has careful measurements on one machine: at 784-4000-4000-10 a step takes
-# 11 times less than in time-major C.
+# The library's kernel does more than these loops: other gates, currents, blocks of steps that bound
+# the memory, several neurons at once in one instruction, threads. ``benchmarks/README.md`` has
+# careful measurements on one machine: at 784-4000-4000-10 a step takes 11 times less than in
+# time-major C.
 #
 # That events pay, too: 95 % of the neurons below are silent in a step, and their weights are not
 # even read for the impulse.
@@ -261,7 +261,7 @@ def check_1(some):
 
 # %%
 # .. admonition:: Solution
-#    :class: dropdown
+#    :collapsible: closed
 #
 #    A neuron needs its own row and the spikes below, nothing else:
 #
@@ -291,7 +291,7 @@ def check_2(traffic):
 
 # %%
 # .. admonition:: Solution
-#    :class: dropdown
+#    :collapsible: closed
 #
 #    .. code-block:: python
 #
