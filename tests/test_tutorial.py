@@ -71,7 +71,8 @@ def number(path):
 
 def solutions(text):
     """The code blocks of the solutions, which are in comments."""
-    blocks = re.findall(r"^#    \.\. code-block:: python\n((?:#(?: {7}.*)?\n)+)", text, re.MULTILINE)
+    code = r"^#    \.\. code-block:: python\n((?:#(?: {7}.*)?\n)+)"
+    blocks = re.findall(code, text, re.MULTILINE)
     return [textwrap.dedent(re.sub("^#", "", block, flags=re.MULTILINE)) for block in blocks]
 
 
@@ -104,6 +105,7 @@ def test_chapters_are_sources_of_a_gallery(path):
     # Each heading is underlined by as many characters, as reStructuredText wants it.
     for heading, line in re.findall(r"^# (\S.*)\n# (-+|\^+)$", text, re.MULTILINE):
         assert len(heading) <= len(line), heading
+    assert not re.search(r"^# [-^]{4,} ", text, re.MULTILINE)
 
 
 def test_the_mechanism_is_short_and_the_same_everywhere():

@@ -15,9 +15,10 @@ should h be?
 
 # %%
 # The images
-# ---------- Four images of 10×10 pixels with 25 pixels on each. Of these, ``overlap`` pixels are on
-# in *all* images, the others in one only. Images 0 and 1 will be task 1, images 2 and 3 task 2.
-# Each image is a row of 100 numbers.
+# ----------
+# Four images of 10×10 pixels with 25 pixels on each. Of these, ``overlap`` pixels are on in *all*
+# images, the others in one only. Images 0 and 1 will be task 1, images 2 and 3 task 2. Each image
+# is a row of 100 numbers.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -186,9 +187,10 @@ assert accuracy(X, y, W) == 1
 # bound of the next chapters.)
 #
 # The same from the library
-# ------------------------- ``srcnb.MLP`` is this network, with options (biases, dropout, float32,
-# other outputs) and checks of what it is given. Its ``weights`` have the same shapes. With the same
-# random numbers it learns the same weights, but for rounding:
+# -------------------------
+# ``srcnb.MLP`` is this network, with options (biases, dropout, float32, other outputs) and checks
+# of what it is given. Its ``weights`` have the same shapes. With the same random numbers it learns
+# the same weights, but for rounding:
 
 net = srcnb.MLP((100, 20, 4), output="softmax", init=0.1, dtype="float64", random_state=3)
 own = [w.copy() for w in net.weights]
@@ -207,9 +209,10 @@ for mine, its in zip(own, net.weights, strict=True):
 # From here on we use ``srcnb.MLP``.
 #
 # Exercise 1: another hidden layer
-# -------------------------------- With tanh in place of relu, a_l = tanh(z_l), one line of
-# ``gradients`` changes: what is it that the error is multiplied by on its way down? Write a
-# function of the activation a (not of z). ``check_1`` compares it with differences.
+# --------------------------------
+# With tanh in place of relu, a_l = tanh(z_l), one line of ``gradients`` changes: what is it that
+# the error is multiplied by on its way down? Write a function of the activation a (not of z).
+# ``check_1`` compares it with differences.
 
 
 def check_1(slope):

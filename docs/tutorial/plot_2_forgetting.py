@@ -14,9 +14,9 @@ number of shared pixels, for 2, 4 and 20 epochs of task 2. Where do they fall, a
 
 # %%
 # Learn one, then the other
-# ------------------------- The network is the paper's for these images: 100 inputs, four outputs,
-# one layer of weights between them, softmax. So each output has 100 weights, which can be drawn as
-# an image.
+# -------------------------
+# The network is the paper's for these images: 100 inputs, four outputs, one layer of weights
+# between them, softmax. So each output has 100 weights, which can be drawn as an image.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -85,8 +85,9 @@ assert (found[2][:6] == 100).all() and (found[20][overlaps.index(17)] == 50).all
 
 # %%
 # What is forgotten?
-# ------------------ Take 17 shared pixels and 20 epochs, where all seeds forget. Here is what goes
-# into the softmax for each image (rows) at each output (columns), after task 1 and after task 2:
+# ------------------
+# Take 17 shared pixels and 20 epochs, where all seeds forget. Here is what goes into the softmax
+# for each image (rows) at each output (columns), after task 1 and after task 2:
 
 X, first, net = learn_two_tasks(17, 20, seed=0)
 for name, of_net in (("task 1", first), ("task 2", net)):

@@ -17,9 +17,9 @@ or very high?
 # %%
 # Input spikes
 # ------------
-# Time goes in steps of dt = 0.001 s. At each step, pixel j fires with probability
-# min(1, 2 · dt · max_rate · x_j), where x_j in [0, 1] is its intensity. (The 2 is in both published
-# versions: so a pixel with x = 1 fires at 2 · max_rate.) Its spike is s_0[j] = 1, else 0.
+# Time goes in steps of dt = 0.001 s. At each step, pixel j fires with probability min(1, 2 · dt ·
+# max_rate · x_j), where x_j in [0, 1] is its intensity. (The 2 is in both published versions: so a
+# pixel with x = 1 fires at 2 · max_rate.) Its spike is s_0[j] = 1, else 0.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -111,8 +111,8 @@ axes.legend(loc="upper right", ncols=3, fontsize=9)
 # Rates that follow activations
 # -----------------------------
 # On average the impulse is α · k_0 · w·x per step. If it is positive, the membrane rises by that
-# much a step and needs β / (α · k_0 · w·x) steps to the threshold. So the rate should be
-# (α/β) · k_0 · relu(w·x) spikes per step. Now the curve, for three thresholds:
+# much a step and needs β / (α · k_0 · w·x) steps to the threshold. So the rate should be (α/β) ·
+# k_0 · relu(w·x) spikes per step. Now the curve, for three thresholds:
 
 figure, panels = plt.subplots(1, 3, figsize=(9, 3.2), layout="constrained")
 rates = {}
@@ -191,8 +191,9 @@ np.testing.assert_array_equal(reset(v, s), reference.reset(v, s))
 
 # %%
 # Exercise 1: a bias
-# ------------------ A neuron with a bias has the activation relu(w·x + b). Which constant current
-# c, added to v at each step, makes its rate follow that? Write ``current(b, alpha, k_0)``.
+# ------------------
+# A neuron with a bias has the activation relu(w·x + b). Which constant current c, added to v at
+# each step, makes its rate follow that? Write ``current(b, alpha, k_0)``.
 
 
 def check_1(current):
@@ -220,8 +221,9 @@ def check_1(current):
 
 # %%
 # Exercise 2: the edge of silence
-# ------------------------------- Find the largest threshold at which neuron ``one`` fires at least
-# once in ``s_0`` (α = 1). No search is needed.
+# -------------------------------
+# Find the largest threshold at which neuron ``one`` fires at least once in ``s_0`` (α = 1). No
+# search is needed.
 
 
 def check_2(beta):

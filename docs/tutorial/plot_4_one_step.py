@@ -114,8 +114,9 @@ assert s.tolist() == [True, False]
 # that fired grow, the others shrink. The weights of neurons that did not fire stay as they are.
 #
 # More steps
-# ---------- The same as a function, ``step``, and ten steps of it. Look for a neuron that needs
-# several impulses to reach its threshold, and for one that goes below 0.
+# ----------
+# The same as a function, ``step``, and ten steps of it. Look for a neuron that needs several
+# impulses to reach its threshold, and for one that goes below 0.
 
 
 def step(W, v, s, alpha, beta, decay, inc, dec, g):
@@ -180,8 +181,8 @@ print(kernel.weights[0])
 #
 # Exercise 1: inhibition
 # ----------------------
-# The algorithm has an option that is off in all published experiments: in each layer,
-# I - inhibition · (the layer's mean of I) takes the place of I. Write ``inhibit(I, inhibition)``.
+# The algorithm has an option that is off in all published experiments: in each layer, I -
+# inhibition · (the layer's mean of I) takes the place of I. Write ``inhibit(I, inhibition)``.
 # ``check_1`` puts it into the step and compares with the library.
 
 

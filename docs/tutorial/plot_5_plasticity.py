@@ -14,8 +14,9 @@ its post neuron fires; another one's in 20 %. Which of the two weights grow?
 
 # %%
 # The gates
-# --------- g(w) says how far a synapse of weight w may move. The two published versions differ
-# here, and do not say so:
+# ---------
+# g(w) says how far a synapse of weight w may move. The two published versions differ here, and do
+# not say so:
 #
 # - **logistic**, the replica (a version in PyTorch): g(w) = 1 / (1 + e^-w). For the small weights
 #   of a network that is about 1/2, whatever the weight.
@@ -133,10 +134,11 @@ assert ends["negative", -0.05].max() < 0.02 and ends["negative", -0.05][p < 0.05
 
 # %%
 # A gate that freezes all
-# ----------------------- For the "negative" gate ρ is not the whole truth. In the paper's constants
-# for MNIST inc is 0.032, while its weights start in ±0.01. Then a *single* coincidence adds up to 2
-# · inc = 0.064, turns the weight positive, and so freezes it, whatever its p. Watch 1000 synapses
-# with p = 0.01 … 0.3: what share of them still moves at a spike of the neuron?
+# -----------------------
+# For the "negative" gate ρ is not the whole truth. In the paper's constants for MNIST inc is 0.032,
+# while its weights start in ±0.01. Then a *single* coincidence adds up to 2 · inc = 0.064, turns
+# the weight positive, and so freezes it, whatever its p. Watch 1000 synapses with p = 0.01 … 0.3:
+# what share of them still moves at a spike of the neuron?
 
 c = presets.PAPER["mnist"]
 print(f"paper, MNIST: inc = {c.inc}, dec = {c.dec}, ρ = {c.dec / (c.inc + c.dec):.3f}")
@@ -187,10 +189,10 @@ assert result.spike_counts[1].min() > 50 and abs(result.weights[0] - W_positive[
 
 # %%
 # Which p do real synapses have?
-# ------------------------------ The patches again, after task 2 (17 shared pixels, 20 epochs), with
-# the paper's constants for them. The sleep input is the mean of all four images: shared pixels have
-# x = 1, the others 1/4. Plasticity is off (inc = dec = 0). How often did each kind of pixel fire
-# when output 2 fired?
+# ------------------------------
+# The patches again, after task 2 (17 shared pixels, 20 epochs), with the paper's constants for
+# them. The sleep input is the mean of all four images: shared pixels have x = 1, the others 1/4.
+# Plasticity is off (inc = dec = 0). How often did each kind of pixel fire when output 2 fired?
 
 net = srcnb.MLP((100, 4), output="softmax", init=0.01, random_state=0)
 X, y = images(17, np.random.default_rng([0, 2])), np.arange(4)

@@ -207,8 +207,9 @@ assert spikes[0][:, :2].sum() == 0 and spikes[0][:, 2:].sum() > 1000
 # %%
 # What changes is what chapter 5 expects: the positive weights of outputs 2 and 3 are frozen by the
 # gate; their negative weights from pixels of images 0 and 1 have p below ρ and become more
-# negative. So images 0 and 1 now switch outputs 2 and 3 *off*, and what is still in outputs 0 and 1
-# since task 1 is the largest again:
+# negative. (So do those from pixels that are off in all images. No image reads them.) Images 0 and
+# 1 now switch outputs 2 and 3 *off*, and what is still in outputs 0 and 1 since task 1 is the
+# largest again:
 
 for name, of in (("before", W), ("after", W_slept)):
     print(f"{name} the sleep, into the outputs:")
@@ -303,11 +304,12 @@ assert len(set(table[19][:, 1].tolist())) > 1 and table[21][:, 1].mean() < 60
 # one run at 19 would have been a true observation and a wrong conclusion.
 #
 # Digits, two hidden layers
-# ------------------------- Constants that were found for one network do not fit another. For any
-# network ``srcnb.sleep`` without a config *calibrates*: it finds thresholds for chosen firing
-# rates, and inc and dec in units of the layer's own weights (``srcnb.calibrate``). Three sleeps a
-# task on single random images of the *current* task, of which each pixel is kept with probability
-# 0.2; the output layer is silent. Here is the last of them:
+# -------------------------
+# Constants that were found for one network do not fit another. For any network ``srcnb.sleep``
+# without a config *calibrates*: it finds thresholds for chosen firing rates, and inc and dec in
+# units of the layer's own weights (``srcnb.calibrate``). Three sleeps a task on single random
+# images of the *current* task, of which each pixel is kept with probability 0.2; the output layer
+# is silent. Here is the last of them:
 
 data = datasets.load("digits")
 sequence = tasks.class_incremental(data, groups=2)
@@ -342,10 +344,11 @@ print(f"all ten digits: {own:.0f} % by the network's own outputs, {scaled:.0f} %
 # the library does it. How much of it is due to the sleep? That is chapter 7.
 #
 # Exercise 1: sleep on the new images only
-# ---------------------------------------- The sleep above knew the mean of *all* images, so
-# something of task 1 was kept. Is that needed? With 21 shared pixels it failed. Find a sleep input
-# made from the *new* images X[2:] only that does better there. Write ``sleep_input_of(new)``: it
-# gets images 2 and 3, (2, 100), and returns x, (100,).
+# ----------------------------------------
+# The sleep above knew the mean of *all* images, so something of task 1 was kept. Is that needed?
+# With 21 shared pixels it failed. Find a sleep input made from the *new* images X[2:] only that
+# does better there. Write ``sleep_input_of(new)``: it gets images 2 and 3, (2, 100), and returns x,
+# (100,).
 
 
 def check_1(sleep_input_of):

@@ -97,9 +97,10 @@ assert (found[:, names.index("homeostasis")] == 100).all()
 
 # %%
 # Digits: controls
-# ---------------- Five tasks of two digits, two hidden layers of 100 neurons, the library's
-# calibrated protocol. Each method is a function in ``srcnb.methods``. All of these keep nothing but
-# the network and the list of classes seen:
+# ----------------
+# Five tasks of two digits, two hidden layers of 100 neurons, the library's calibrated protocol.
+# Each method is a function in ``srcnb.methods``. All of these keep nothing but the network and the
+# list of classes seen:
 #
 # - *sequential*: train, no sleep, the network's own outputs.
 # - *offset*: a constant off the current classes' output weights after each task.
@@ -207,9 +208,9 @@ assert differences.min() < 0 < differences.max()
 # learn classes one after the other, and you can say so with these numbers.
 #
 # Exercise 1: the rival in six lines
-# ---------------------------------- Write ``nearest_mean(sequence, X_test)``: it goes through the
-# tasks (``task.X``, ``task.y``) once, in order, keeps only the mean image of each class, and
-# returns the classes of the test images.
+# ----------------------------------
+# Write ``nearest_mean(sequence, X_test)``: it goes through the tasks (``task.X``, ``task.y``) once,
+# in order, keeps only the mean image of each class, and returns the classes of the test images.
 
 
 def check_1(nearest_mean):
@@ -238,10 +239,10 @@ def check_1(nearest_mean):
 
 # %%
 # Exercise 2: the control without a spike
-# --------------------------------------- Write ``lowered(W, a)`` for *less-excitable*: W is a
-# hidden layer's weights, (n_l, n_{l-1}), and a its activations for the current task, (n, n_l). With
-# m_i the mean activation of unit i, all weights of unit i are lowered by 0.005 · median|W| · m_i⁴ /
-# mean(m⁴).
+# ---------------------------------------
+# Write ``lowered(W, a)`` for *less-excitable*: W is a hidden layer's weights, (n_l, n_{l-1}), and a
+# its activations for the current task, (n, n_l). With m_i the mean activation of unit i, all
+# weights of unit i are lowered by 0.005 · median|W| · m_i⁴ / mean(m⁴).
 
 
 def check_2(lowered):

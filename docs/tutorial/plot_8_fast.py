@@ -14,11 +14,12 @@ neuron through all steps. Which is faster, and by how much, for a layer of 4000 
 
 # %%
 # May the loops be swapped?
-# ------------------------- In chapter 4 all neurons of a layer were updated in a step, then came
-# the next step. But look at what neuron i needs: its own row of weights W[i], its own membrane, and
-# the spikes of the layer *below*, of all steps. It needs nothing of the other neurons of its layer.
-# So it may run through all steps alone, and then the next neuron does the same. Layer 2 is run when
-# all spikes of layer 1 are known.
+# -------------------------
+# In chapter 4 all neurons of a layer were updated in a step, then came the next step. But look at
+# what neuron i needs: its own row of weights W[i], its own membrane, and the spikes of the layer
+# *below*, of all steps. It needs nothing of the other neurons of its layer. So it may run through
+# all steps alone, and then the next neuron does the same. Layer 2 is run when all spikes of layer 1
+# are known.
 #
 # One thing would forbid it: inhibition, which takes a layer's mean impulse off each neuron, so that
 # each step needs all neurons. (It is off in all published experiments, and the library has a
@@ -83,10 +84,11 @@ def neuron_major(W, starts, events, beta, decay, inc, dec):
 
 # %%
 # You time it
-# ----------- Layers of n × n weights for several n; 5 % of the neurons below fire in each of 100
-# steps. Both programs must give the same weights and spikes, to the last bit. Beside them the two
-# engines of the library: "reference", NumPy as in chapter 6, and "numba", its kernel, which is
-# neuron-major, too.
+# -----------
+# Layers of n × n weights for several n; 5 % of the neurons below fire in each of 100 steps. Both
+# programs must give the same weights and spikes, to the last bit. Beside them the two engines of
+# the library: "reference", NumPy as in chapter 6, and "numba", its kernel, which is neuron-major,
+# too.
 
 decay, inc, dec = np.float32(0.999), np.float32(1e-3), np.float32(1e-4)
 widths, n_steps = (250, 500, 1000, 2000, 4000), 60
@@ -276,10 +278,10 @@ def check_1(some):
 
 # %%
 # Exercise 2: how much comes from memory?
-# --------------------------------------- Weights are float32, 4 bytes each. Say the cache holds a
-# row but not the whole layer, and the impulse reads every weight. Write ``traffic(n, n_steps,
-# order)``: the bytes of weights that come from memory for a layer of n × n in n_steps steps, order
-# being "time" or "neuron".
+# ---------------------------------------
+# Weights are float32, 4 bytes each. Say the cache holds a row but not the whole layer, and the
+# impulse reads every weight. Write ``traffic(n, n_steps, order)``: the bytes of weights that come
+# from memory for a layer of n × n in n_steps steps, order being "time" or "neuron".
 
 
 def check_2(traffic):
