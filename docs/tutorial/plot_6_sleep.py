@@ -108,7 +108,7 @@ training = dict(batch_size=2, learning_rate=0.05, momentum=0.5, reset_momentum=F
 def learn_two_tasks(overlap, epochs, seed):
     """(images, network after task 2)."""
     X = images(overlap, np.random.default_rng([seed, 2]))
-    net = srcnb.MLP((100, 4), output="softmax", init=0.01, random_state=seed)
+    net = srcnb.MLP((100, 4), init=0.01, dtype="float64", random_state=seed)
     net.fit(X[:2], y[:2], epochs=4, **training)
     net.fit(X[2:], y[2:], epochs=epochs, **training)
     return X, net
@@ -141,7 +141,7 @@ print(
     f"inc = {config.inc}, dec = {config.dec}, so ρ = {config.dec / (config.inc + config.dec):.3f}"
 )
 
-W = [w.astype(np.float64) for w in net.weights]
+W = net.weights
 u = np.random.default_rng(0).random((config.n_steps, 100))
 s_0 = draw_spikes(x, u, 2 * config.dt * config.max_rate)
 of_sleep = (config.alpha, config.beta, config.decay, config.inc, config.dec)
@@ -313,7 +313,9 @@ assert len(set(table[19][:, 1].tolist())) > 1 and table[21][:, 1].mean() < 60
 
 data = datasets.load("digits")
 sequence = tasks.class_incremental(data, groups=2)
-net = srcnb.MLP((64, 100, 100, 10), dropout=0.25, init="large_hidden", random_state=0)
+net = srcnb.MLP(
+    (64, 100, 100, 10), dropout=0.25, init="large_hidden", dtype="float64", random_state=0
+)
 sleep_input = srcnb.SampleInput(n_samples=1, keep=0.2)
 for task in sequence:
     sleep_input.update(task.X)
