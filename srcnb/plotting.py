@@ -1,5 +1,6 @@
 """Pictures of results: each function takes tables and draws on axes, or writes a file."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,6 +31,19 @@ def save(figure: "Figure", path: PathLike) -> None:
     """Write a figure to ``path``, a PNG that is whole or as it was."""
     with replacing(path) as temporary:
         figure.savefig(temporary, dpi=150, format="png")
+
+
+def save_open(folder: PathLike, name: str) -> None:
+    """Write every open figure of pyplot to ``folder``, as ``name``-1.png and so on.
+
+    Makes the folder. A notebook, or a page of sphinx-gallery, shows and closes its figures cell by
+    cell, so that there is nothing left to be saved.
+    """
+    import matplotlib.pyplot as plt
+
+    for number in plt.get_fignums():
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        save(plt.figure(number), Path(folder) / f"{name}-{number}.png")
 
 
 def new_figure(size: "tuple[float, float]") -> "Figure":

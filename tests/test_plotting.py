@@ -257,3 +257,20 @@ def test_the_legends_of_a_neuron_hide_nothing():
         legend = panel.get_legend().get_window_extent()
         title = panel._left_title.get_window_extent()
         assert legend.y0 >= panel.get_window_extent().y1 - 1 and title.x1 < legend.x0
+
+
+def test_open_figures_are_saved(tmp_path):
+    """All of pyplot's, by number, in a folder that is made; and no folder where none is open."""
+    import matplotlib.pyplot as plt
+
+    plt.close("all")
+    plotting.save_open(tmp_path / "none", "a")
+    assert not (tmp_path / "none").exists()
+    plt.figure(figsize=(2, 1))
+    plt.figure(figsize=(1, 1))
+    try:
+        plotting.save_open(tmp_path / "new" / "folder", "a")
+    finally:
+        plt.close("all")
+    shapes = {path.name: imread(path).shape[:2] for path in (tmp_path / "new/folder").iterdir()}
+    assert shapes == {"a-1.png": (150, 300), "a-2.png": (150, 150)}

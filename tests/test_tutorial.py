@@ -1,0 +1,194 @@
+"""The tutorial's chapters run, rebuild the algorithm in few lines, and know right from wrong."""
+
+import ast
+import os
+import re
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import random_config, random_network
+
+import srcnb
+
+ROOT = Path(__file__).parent.parent
+CHAPTERS = sorted((ROOT / "docs/tutorial").glob("plot_*.py"))
+by_chapter = pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
+# The functions that rebuild the algorithm: the network, the spikes, the rule, the sleep.
+MECHANISM = (
+    *("forward", "gradients", "fit"),
+    *("draw_spikes", "impulse", "integrate", "fire", "reset"),
+    *("additive", "logistic", "negative", "plasticity"),
+    *("step", "sleep"),
+)
+# By chapter: answers that the exercises must refuse.
+WRONG = {
+    1: ["check_1(lambda a: 1 - a)", "check_2(lambda X, y, W, l2: gradients(X, y, W))"],
+    2: [
+        "check_1(lambda A: (A.max(axis=0) - A[-1])[:-1].mean())",
+        "check_1(lambda A: np.mean(A[0] - A[-1]))",
+        "check_2(0.5)",
+        "check_2(6.0)",
+    ],
+    3: ["check_1(lambda b, alpha, k_0: b)", "check_2(2.0)", "check_2(np.inf)"],
+    4: [
+        "check_1(lambda I, inhibition: I - inhibition * I.sum())",
+        "check_2([0.0, 1.0, -0.25], [False, True, False])",
+        "check_2([0.03125, 1.0, -0.25], [True, True, False])",
+    ],
+    5: ["check_1(0.001)", "check_2(additive)", "check_2(negative)"],
+    6: [
+        "check_1(lambda new: np.full(100, 0.28))",
+        "check_2(moments[1])",
+        "check_2(moments[-1])",
+    ],
+    7: [
+        "check_1(lambda sequence, X_test: np.zeros(len(X_test)))",
+        "check_2(lambda W, a: W - 0.005 * np.median(abs(W)))",
+    ],
+    8: [
+        "check_1(lambda W, s_0, config, rows: srcnb.simulate([W], s_0, config).weights[0][rows])",
+        "check_1(lambda W, s_0, config, rows: W[rows])",
+        "check_2(lambda n, n_steps, order: 4 * n * n * n_steps)",
+    ],
+}
+REFUSES = """
+def refuses(code):
+    try:
+        exec(code, globals())
+    except AssertionError:
+        return
+    raise SystemExit("a wrong answer passes: " + code)
+"""
+
+
+def number(path):
+    return int(path.stem.split("_")[1])
+
+
+def solutions(text):
+    """The code blocks of the solutions, which are in comments."""
+    code = r"^#    \.\. code-block:: python\n((?:#(?: {7}.*)?\n)+)"
+    blocks = re.findall(code, text, re.MULTILINE)
+    return [textwrap.dedent(re.sub("^#", "", block, flags=re.MULTILINE)) for block in blocks]
+
+
+def functions(path):
+    """{name: source} of the functions of a chapter."""
+    text = path.read_text(encoding="utf-8")
+    found = (node for node in ast.parse(text).body if isinstance(node, ast.FunctionDef))
+    return {node.name: ast.get_source_segment(text, node) for node in found}
+
+
+def test_there_are_eight_chapters():
+    assert [number(path) for path in CHAPTERS] == [*range(1, 9)] == [*WRONG]
+
+
+@by_chapter
+def test_chapters_are_sources_of_a_gallery(path):
+    """A title, a question and a guess before anything else; then cells, and no tricks."""
+    text = path.read_text(encoding="utf-8")
+    compile(text, path.name, "exec")
+    docstring = ast.get_docstring(ast.parse(text))
+    title, line = docstring.splitlines()[:2]
+    assert title.startswith(f"{number(path)}. ") and line == "=" * len(title)
+    assert docstring.index("**The question.**") < docstring.index("**Your guess,**")
+    assert text.count("\n# %%\n") > 5 and "**The answer" in text
+    assert "__file__" not in text and "plt.show" not in text and "chdir" not in text
+    assert text.count("# Exercise ") == text.count("# .. admonition:: Solution\n") == 2
+    for exercise, solution in enumerate(solutions(text), 1):
+        assert f"check_{exercise}(" in solution
+        compile(solution, path.name, "exec")
+    # Each heading is underlined by as many characters, as reStructuredText wants it.
+    for heading, line in re.findall(r"^# (\S.*)\n# (-+|\^+)$", text, re.MULTILINE):
+        assert len(heading) <= len(line), heading
+    assert not re.search(r"^# [-^]{4,} ", text, re.MULTILINE)
+
+
+def test_the_mechanism_is_short_and_the_same_everywhere():
+    found = {}
+    for path in CHAPTERS:
+        for name, source in functions(path).items():
+            if name in MECHANISM:
+                assert found.setdefault(name, source) == source, f"{name} differs in {path.name}"
+    assert {*found} == {*MECHANISM}
+    n_lines = sum(len(source.splitlines()) for source in found.values())
+    assert n_lines <= 150, n_lines
+
+
+def test_the_mechanism_is_that_of_the_library():
+    """Chapter 6's functions beside both engines, in a network of two layers with each gate."""
+    namespace = {"np": np}
+    for path in CHAPTERS[4:6]:
+        for name, source in functions(path).items():
+            if name in MECHANISM:
+                exec(source, namespace)
+    W = random_network((12, 9, 5), 0, np.float64)
+    s_0 = np.random.default_rng(1).random((80, 12)) < 0.4
+    for gate in ("additive", "logistic", "negative"):
+        config = random_config(80, 2, gate=gate)
+        constants = config.alpha, config.beta, config.decay, config.inc, config.dec
+        weights, spikes = namespace["sleep"](W, s_0, *constants, namespace[gate])
+        reference = srcnb.simulate(W, s_0, config, engine="reference", record=True)
+        kernel = srcnb.simulate(W, s_0, config, record=True)
+        assert all(s.any() for s in spikes)
+        for layer in range(2):
+            np.testing.assert_array_equal(weights[layer], reference.weights[layer])
+            np.testing.assert_array_equal(spikes[layer], reference.spikes[layer + 1])
+            np.testing.assert_array_equal(spikes[layer], kernel.spikes[layer + 1])
+            np.testing.assert_allclose(weights[layer], kernel.weights[layer], rtol=1e-9)
+
+
+def test_chapter_7_quotes_the_results():
+    """Each cell of its table is in the row of the file of results."""
+    text = CHAPTERS[6].read_text(encoding="utf-8")
+    rows = re.findall(r"^# ((?:digits|MNIST), .*)$", text, re.MULTILINE)
+    assert len(rows) == 5
+    for row in rows:
+        name, *_ = re.split(r" {2,}| (?=\d+\.\d ±)", row)
+        dataset, network = name.split(", ")
+        cells = re.findall(r"\d+\.\d ± \d+\.\d|[+-]\d+\.\d \[.*?\]", row)
+        if network == "one class a task":
+            network = "400-400, one class a task"
+        table = (ROOT / f"docs/results/any-network-{dataset.lower()}.md").read_text("utf-8")
+        [line] = [line for line in table.splitlines() if line.startswith(f"| {network} |")]
+        columns = line.strip("| ").split(" | ")
+        homeostasis, lazy, less, src = cells[:4]
+        assert [homeostasis, lazy, less] == columns[3:6] and src == columns[7]
+        best = columns[3:6].index(max(columns[3:6], key=lambda cell: float(cell.split()[0])))
+        assert cells[4:] == [columns[8 + best]]
+    study = (ROOT / "docs/studies/recover.md").read_text("utf-8")
+    for condition, cell in (("sleep after the last task", "81.8 ± 1.6"), ("none", "81.2 ± 1.9")):
+        assert re.search(rf"\| calibrated \| {condition} \| [^|]* \| {cell} \|", study)
+        assert cell in text
+
+
+def test_the_readme_names_the_chapters_and_answers_ten_questions():
+    text = (ROOT / "docs/tutorial/README.md").read_text(encoding="utf-8")
+    questions, answers = text.split("## Answers")
+    for part in (questions, answers):
+        assert re.findall(r"^(\d+)\. ", part, re.MULTILINE) == [str(i) for i in range(1, 11)]
+    assert len(re.findall(r"\(chapters? \d", answers)) == 10
+    assert all(f"]({path.name})" in text for path in CHAPTERS)
+
+
+@pytest.mark.slow
+@by_chapter
+def test_chapters_run_and_know_right_from_wrong(path, tmp_path):
+    """As a script, elsewhere; then the solutions pass and wrong answers do not."""
+    text = path.read_text(encoding="utf-8")
+    found = solutions(text)
+    assert len(found) == 2
+    wrong = [f"refuses({code!r})" for code in WRONG[number(path)]]
+    script = tmp_path / path.name
+    script.write_text("\n".join([text, *found, REFUSES, *wrong]), encoding="utf-8")
+    environment = {**os.environ, "MPLBACKEND": "agg", "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, script.name], cwd=tmp_path, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr and "Warning" not in done.stderr, done.stderr
+    assert (tmp_path / "tutorial-figures" / f"{number(path)}-1.png").stat().st_size > 5000
