@@ -3,6 +3,7 @@
 Each is one call of srcnb.pictures or srcnb.sleep_pictures; nothing of the run is changed.
 """
 
+import gc
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property, partial
 from math import isqrt
@@ -81,8 +82,10 @@ class Viewer:
     def observed(self) -> activity.Activity:
         """The sleep, slept again and observed; once."""
         sleep = self.run.sleep(self.method, self.seed, self.stage)
+        net = self.run.net(self.method, self.seed, self.stage, PHASES[0])
+        gc.collect()  # what was drawn before is in cycles, and memory is needed most here
         with one_thread():  # so that it is bit for bit what the run did
-            return activity.observe(self.pair()[0], sleep, self._accuracies())
+            return activity.observe(net, sleep, self._accuracies())
 
     @cached_property
     def weights(self) -> list[before_after.WeightPairs]:
