@@ -3,7 +3,6 @@
 Each is one call of srcnb.pictures or srcnb.sleep_pictures; nothing of the run is changed.
 """
 
-import gc
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property, partial
 from math import isqrt
@@ -82,10 +81,9 @@ class Viewer:
     def observed(self) -> activity.Activity:
         """The sleep, slept again and observed; once."""
         sleep = self.run.sleep(self.method, self.seed, self.stage)
-        net = self.run.net(self.method, self.seed, self.stage, PHASES[0])
-        gc.collect()  # what was drawn before is in cycles, and memory is needed most here
+        at = self.method, self.seed, self.stage, PHASES[0]
         with one_thread():  # so that it is bit for bit what the run did
-            return activity.observe(net, sleep, self._accuracies())
+            return activity.observe(self.run.net(*at), sleep, self._accuracies())
 
     @cached_property
     def weights(self) -> list[before_after.WeightPairs]:
