@@ -1,6 +1,7 @@
 """What srcnb costs besides time per step: import, first sleep, memory, and its share of a run.
 
     python benchmarks/bench_footprint.py [--data-dir DIR]
+    python benchmarks/bench_footprint.py --figures RUN [--data-dir DIR]
 
 Each line is measured in fresh processes, several of them, and gives the median:
 
@@ -11,12 +12,17 @@ Each line is measured in fresh processes, several of them, and gives the median:
                          (only on Linux, which can reset a process's peak)
   share of sleep         of one seed of src with the paper preset, 125,000 steps of sleep: wall
                          time of the sleeps / all of it, data loaded (only with MNIST)
+
+With --figures, only that is measured, once: peak memory, processor and wall time of
+`srcnb figures RUN`, where RUN is a folder of `srcnb run --save-networks`.
 """
 
 import argparse
 import os
 import subprocess
 import sys
+import tempfile
+import time
 
 import numpy as np
 import pandas as pd
@@ -94,6 +100,28 @@ def outputs(code, processes, *arguments):
     return np.array([[float(x) for x in line.stdout.split()] for line in lines])
 
 
+def figures(folder):
+    """Rows of what drawing all pictures of a run takes, in a process of its own."""
+    import resource  # not on Windows
+
+    start = time.perf_counter()
+    with tempfile.TemporaryDirectory() as out:
+        command = [sys.executable, "-m", "srcnb", "figures", folder, "--out", out]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    wall = time.perf_counter() - start
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    unit = 1 if sys.platform == "darwin" else 1024
+    values = {
+        "peak memory (MB)": (usage.ru_maxrss * unit / 1e6, "1000"),
+        "processor time (s)": (usage.ru_utime + usage.ru_stime, ""),
+        "wall time (s)": (wall, "120"),
+    }
+    return [
+        {"what": f"srcnb figures, {what}", "measured": value, "target": target}
+        for what, (value, target) in values.items()
+    ]
+
+
 def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -101,7 +129,13 @@ def main():
     parser.add_argument("--data-dir", default=os.environ.get("SRCNB_DATA"))
     parser.add_argument("--hidden", type=int, default=4000, help="of the sleeps for peak memory")
     parser.add_argument("--rounds", type=int, default=7, help="processes of each measurement")
+    parser.add_argument("--figures", metavar="RUN", help="measure srcnb figures of this folder")
     args = parser.parse_args()
+    if args.figures:
+        if args.data_dir:
+            os.environ["SRCNB_DATA"] = args.data_dir
+        print(to_text(pd.DataFrame(figures(args.figures))))
+        return
     few = min(args.rounds, 3)  # of those that take long
     rows = []
 

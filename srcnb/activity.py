@@ -26,6 +26,8 @@ from srcnb.validation import (
 if TYPE_CHECKING:
     import pandas as pd
 
+# Of a matrix of weights, taken at a time.
+ROWS = 64
 # Tells what a network can do at a moment: {name: accuracy in percent}.
 Measure = Callable[[MLP], Mapping[str, float]]
 
@@ -102,6 +104,7 @@ def observe(
         last = weights
 
     look(0, net)
+    del net  # its weights go once they are compared with later ones, if the caller lets them
     sleep(callback=look, every=every)
     rates = block_rates(result, every)
     columns = ["step", "layer", "increment", "decrement"]
@@ -112,11 +115,13 @@ def observe(
 
 def _norms(before: Array, after: Array) -> dict[str, float]:
     """Norms of what grew and of what shrank."""
-    moved = after - before
-    grew = np.maximum(moved, 0)
-    norms = {"increment": float(np.linalg.norm(grew))}
-    np.minimum(moved, 0, out=moved)
-    return {**norms, "decrement": float(np.linalg.norm(moved))}
+    squares = np.zeros(2)
+    # By rows, so that no other matrix is made.
+    for start in range(0, len(after), ROWS):
+        moved = after[start : start + ROWS] - before[start : start + ROWS]
+        for i, part in enumerate((np.maximum(moved, 0).ravel(), np.minimum(moved, 0).ravel())):
+            squares[i] += part @ part
+    return dict(zip(("increment", "decrement"), map(float, np.sqrt(squares)), strict=True))
 
 
 def block_rates(result: SleepResult, every: int) -> "pd.DataFrame":

@@ -7,6 +7,7 @@ pooled or projected at once: what is kept at a time are the activations of BLOCK
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -77,19 +78,21 @@ def joint_scores(nets: Sequence[MLP], X: Array, n_components: int = 10) -> list[
     check_int("n_components", n_components, low=1)
     nets = _alike(nets)
     X = check_samples("X", X, nets[0].layer_sizes[0], nets[0].dtype)
-    some = X[:: -(-len(X) // FIT_ROWS)]
-    n_layers = len(nets[0].weights)
+    some = np.arange(0, len(X), -(-len(X) // FIT_ROWS))
+    others = np.setdiff1d(np.arange(len(X)), some)
+    # What it is fitted on is computed once.
+    parts = [[(some[rows], a) for rows, a in layer_blocks(net, X[some])] for net in nets]
     fitted: list[Any] = []
-    for layer in range(n_layers - 1):
-        a = np.concatenate([part[layer] for net in nets for _, part in layer_blocks(net, some)])
+    for layer in range(len(nets[0].weights) - 1):
+        a = np.concatenate([a[layer] for of_net in parts for _, a in of_net])
         fitted.append(PCA(min(n_components, *a.shape), random_state=0).fit(a))
     widths = [*(len(pca.components_) for pca in fitted), nets[0].layer_sizes[-1]]
     scores = [np.empty((len(nets), len(X), k), np.float32) for k in widths]
-    for i, net in enumerate(nets):
-        for rows, layers in layer_blocks(net, X):
-            for layer, a in enumerate(layers):
-                of_hidden = layer < n_layers - 1
-                scores[layer][i, rows] = fitted[layer].transform(a) if of_hidden else a
+    for i, (net, of_net) in enumerate(zip(nets, parts, strict=True)):
+        rest = layer_blocks(net, X[others]) if len(others) else ()
+        for rows, layers in chain(of_net, ((others[rows], a) for rows, a in rest)):
+            for pca, a, of_layer in zip((*fitted, None), layers, scores, strict=True):
+                of_layer[i, rows] = a if pca is None else pca.transform(a)
     return scores
 
 

@@ -54,6 +54,8 @@ def figures_command(args: argparse.Namespace) -> int:
     folder = Path(args.folder)
     args.dataset = data_name(folder) if args.dataset is None else args.dataset
     [data] = options.data_of(args)(Source(args.data_dir))
-    viewer = Viewer(SavedRun(folder, data), args.method, args.seed, args.stage)
+    run = SavedRun(folder, data)
+    del data  # the run has what it needs of them
+    viewer = Viewer(run, args.method, args.seed, args.stage)
     draw_all(viewer, folder / "figures" if args.out is None else args.out, say)
     return 0

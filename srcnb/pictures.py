@@ -60,7 +60,8 @@ def draw_matrix(
             ink = "white" if dark else "black"
             text = form.format(value)
             text = text.removeprefix("-") if not float(text) else text  # no -0.00
-            axes.text(j, i, text, ha="center", va="center", color=ink, size=size)
+            at_centre: Any = dict(ha="center", va="center", in_layout=False)  # layout is slow
+            axes.text(j, i, text, color=ink, size=size, **at_centre)
     return axes
 
 
@@ -69,6 +70,11 @@ def colour_bar(axes: "Axes | Sequence[Axes] | Array", label: str, aspect: float 
     several: Any = np.ravel(np.array(axes, dtype=object)).tolist()
     figure = several[0].figure
     figure.colorbar(several[0].images[0], ax=several, label=label, pad=0.01, aspect=aspect)
+
+
+def layer_name(layer: int, last: int) -> str:
+    """What pictures call a layer, from 1; ``last`` is that of the output."""
+    return "output layer" if layer == last else f"layer {layer}"
 
 
 def draw_accuracy(results: "pd.DataFrame", figure: "Figure | None" = None) -> "Figure":
@@ -81,19 +87,25 @@ def draw_accuracy(results: "pd.DataFrame", figure: "Figure | None" = None) -> "F
     keys = ["method", "task", "stage", "seed"]
     left = each.groupby(keys, sort=False)["accuracy"].last()
     means = left.groupby(["method", "task", "stage"], sort=False).mean()
-    methods = list(dict.fromkeys(results["method"]))
-    tables: list[Any] = [means.xs(method).unstack("stage") for method in methods]
+    titles = _with_seeds(results)
+    tables: list[Any] = [means.xs(method).unstack("stage") for method in titles]
     widths = [1 + table.shape[1] for table in tables]
     size = 1.2 + 0.55 * sum(widths), 1 + 0.45 * len(tables[0])
     figure = new_figure(size) if figure is None else figure
     panels = figure.subplots(1, len(tables), squeeze=False, sharey=True, width_ratios=widths)[0]
-    for panel, method, table in zip(panels, methods, tables, strict=True):
+    for panel, title, table in zip(panels, titles.values(), tables, strict=True):
         draw_matrix(table, panel)
-        panel.set_title(method, fontsize=10)
+        panel.set_title(title, fontsize=10)
     panels[0].set_ylabel("task")
     figure.supxlabel("tasks trained so far", fontsize=10)
     colour_bar(panels, "accuracy (%)")
     return figure
+
+
+def _with_seeds(results: "pd.DataFrame", between: str = "\n") -> dict[str, str]:
+    """{method: it and how many seeds its mean is over}, in their order."""
+    counts = results.groupby("method", sort=False)["seed"].nunique()
+    return {str(name): f"{name}{between}({n} seed{'s' * (n > 1)})" for name, n in counts.items()}
 
 
 def draw_accuracy_table(results: "pd.DataFrame", axes: "Axes | None" = None) -> "Axes":
@@ -101,8 +113,9 @@ def draw_accuracy_table(results: "pd.DataFrame", axes: "Axes | None" = None) -> 
     table = stage_table(results)
     slept = {method for method, phase in table.index if phase == "sleep"}
     names = {"train": "before sleep", "sleep": "after sleep"}
+    titles = _with_seeds(results, " ")
     table.index = table.index.map(
-        lambda key: f"{key[0]}, {names[key[1]]}" if key[0] in slept else key[0]
+        lambda key: f"{titles[key[0]]}, {names[key[1]]}" if key[0] in slept else titles[key[0]]
     )
     axes = draw_matrix(table, axes, form="{:.1f}")
     axes.set_xlabel("tasks trained so far")
@@ -148,7 +161,7 @@ def draw_activations(
                 panel.axhline(start - 0.5, color="0.5", linewidth=0.4)
         last = row == n_rows
         width = of_layer.shape[2]
-        axes[0].set_ylabel(f"{'output layer' if last else f'layer {row}'}\nclass of the input")
+        axes[0].set_ylabel(f"{layer_name(row, n_rows)}\nclass of the input")
         for panel in axes:
             ticks = range(width) if last else range(0, width, 3)
             panel.set_xticks(ticks, [str(t if last else t + 1) for t in ticks])
@@ -182,6 +195,7 @@ def draw_differences(
     end = float(table.max()) or 1.0
     for stage, panel in zip(stages, panels, strict=True):
         of_stage: Any = table.xs(stage).unstack("class")
+        of_stage.index = [*of_stage.index[:-1], "output"]
         draw_matrix(of_stage, panel, (0, end), "cividis", "{:.2f}")
         panel.set_ylabel("layer")
         panel.set_title(f"sleep after task {stage}", fontsize=10)
@@ -221,7 +235,7 @@ def draw_stable_ranks(ranks: "pd.DataFrame", figure: "Figure | None" = None) -> 
         }
         draw_curves(curves, panel)
         panel.set(xlabel="tasks trained so far", ylabel="", xticks=sorted(set(part["stage"])))
-        panel.set_title(f"layer {layer}", fontsize=10)
+        panel.set_title(layer_name(layer, len(layers)), fontsize=10)
         if layer != layers[0]:
             panel.get_legend().remove()
     panels[0].set_ylabel(r"stable rank $(\Vert W\Vert_F/\Vert W\Vert_2)^2$")
@@ -241,11 +255,12 @@ def draw_weight_histograms(
         bottom.stairs(of_layer.changes, of_layer.change_edges, color="0.2", fill=True)
         for panel, label in ((top, "weight"), (bottom, "change of the weight")):
             panel.set(xlabel=label, yscale="log")
+            panel.locator_params(axis="x", nbins=4)  # more of 0.0025 overlap
             panel.set_ylim(bottom=0.5)
             panel.grid(alpha=0.3)
         if not of_layer.moved:
             bottom.set_title("no weight moved", fontsize=9)
-        top.set_title(f"layer {layer}", fontsize=10)
+        top.set_title(layer_name(layer, len(pairs)), fontsize=10)
     for panel in panels[:, 0]:
         panel.set_ylabel("synapses")
     panels[0, 0].legend(frameon=False, fontsize=8)
@@ -294,7 +309,7 @@ def draw_weight_pairs(
         else:
             beside.set_yticklabels([])
         panel.set(xlabel="weight before sleep")
-        panel.set_title(f"layer {layer}", fontsize=10)
+        panel.set_title(layer_name(layer, len(pairs)), fontsize=10)
     panels[0].set_ylabel("weight after sleep")
     colour_bar(panels, "synapses")
     return figure
@@ -321,7 +336,7 @@ def draw_before_after(
     import pandas as pd
 
     n = len(before[0])
-    size = 1.5 + 3 * max(0.32 * n, 1.5), len(before) * max(0.27 * n, 1.5) + 0.8
+    size = 1.5 + 3 * max(0.25 * n, 1.5), len(before) * max(0.25 * n, 1.5) + 0.8
     figure = new_figure(size) if figure is None else figure
     panels = figure.subplots(len(before), 3, squeeze=False, sharex=True, sharey=True)
     end = float(max(np.nanmax(abs(b - a)) for a, b in zip(before, after, strict=True))) or 1.0

@@ -12,7 +12,7 @@ import numpy as np
 from srcnb.activity import Activity, recorded
 from srcnb.io import PathLike, replacing
 from srcnb.pictures import DIVERGING, colour_bar
-from srcnb.plotting import new_figure
+from srcnb.plotting import PALETTE, new_figure
 from srcnb.spiking.report import SleepResult
 from srcnb.validation import check_instance, check_list
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 # Neurons of a layer that a raster shows: more are not told apart.
-MAX_NEURONS = 100
+MAX_NEURONS, MAX_NAMES = 100, 10
 # Steps between those at which the images of a PNG are, and frames per second of a GIF.
 MAX_COLUMNS, FRAME_RATE = 6, 4
 STYLES = ("o-", "s--", "^:", "D-.", "v-", "x--")
@@ -31,7 +31,8 @@ STYLES = ("o-", "s--", "^:", "D-.", "v-", "x--")
 def draw_raster(result: SleepResult, layer: int, axes: "Axes | None" = None) -> "Axes":
     """The spikes of a layer (0: the input): a line of marks per neuron.
 
-    Of the neurons that fired, at most MAX_NEURONS, evenly spaced, in the order of the layer.
+    Of the neurons that fired, at most MAX_NEURONS, evenly spaced, in the order of the layer; up to
+    MAX_NAMES have their number beside them.
     """
     axes = new_figure((7, 2)).subplots() if axes is None else axes
     spikes = recorded(result)[layer]
@@ -43,7 +44,8 @@ def draw_raster(result: SleepResult, layer: int, axes: "Axes | None" = None) -> 
     axes.plot(steps, neurons, "|", color="black", markersize=size, markeredgewidth=0.8)
     axes.set_xlim(0, max(result.n_steps, 1))
     axes.set_ylim(len(shown) - 0.5 if len(shown) else 0.5, -0.5)
-    axes.set_yticks([])
+    few = len(shown) <= MAX_NAMES
+    axes.set_yticks(range(len(shown)), map(str, shown)) if few else axes.set_yticks([])
     name = _name(layer, len(recorded(result)) - 1)
     share = 100 * len(fired) / spikes.shape[1]
     axes.set_ylabel(
@@ -99,7 +101,8 @@ def draw_accuracies(accuracy: "pd.DataFrame", axes: "Axes | None" = None) -> "Ax
 def _line(axes: "Axes", x: Any, y: Any, i: int, label: str) -> None:
     """Lines are told apart by marks and dashes as well as by colours."""
     style = STYLES[i % len(STYLES)]
-    axes.plot(x, y, style, color=f"C{i}", markersize=3, linewidth=1.2, label=label or "_")
+    color = PALETTE[i % len(PALETTE)]
+    axes.plot(x, y, style, color=color, markersize=3, linewidth=1.2, label=label or "_")
 
 
 def _finished(axes: "Axes", label: str) -> "Axes":
@@ -138,8 +141,8 @@ def draw_sleep(activity: Activity, figure: "Figure | None" = None) -> "Figure":
     """One sleep in one picture: raster of the layers, rates, what moved, accuracy."""
     check_instance("activity", activity, Activity, "an Activity, of srcnb.activity.observe")
     n = len(recorded(activity.result))
-    figure = new_figure((9, 1.1 * n + 5.6)) if figure is None else figure
-    panels = figure.subplots(n + 3, 1, sharex=True, height_ratios=[1.1] * n + [1.6, 1.6, 1.9])
+    figure = new_figure((9, 0.85 * n + 5.2)) if figure is None else figure
+    panels = figure.subplots(n + 3, 1, sharex=True, height_ratios=[0.85] * n + [1.5, 1.5, 1.7])
     for layer, panel in enumerate(panels[:n]):
         draw_raster(activity.result, layer, panel)
     panels[0].set_title("spikes of input and layers", **_LEFT)

@@ -22,7 +22,8 @@ def slept():
     return net, partial(sleep, net, x, config, 0), X, np.arange(30) % 3
 
 
-def test_a_sleep_observed(slept):
+def test_a_sleep_observed(slept, monkeypatch):
+    monkeypatch.setattr(activity, "ROWS", 5)  # of 9, 8 and 3
     net, again, *_ = slept
     seen = []
     found = activity.observe(net, again, lambda n: seen.append(n) or {"a": 1.0}, 4, 2)

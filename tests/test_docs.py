@@ -16,6 +16,7 @@ from test_invariants import undocumented
 import srcnb
 from srcnb import presets
 from srcnb.experiments import EXPERIMENTS, any_network
+from srcnb.experiments.figures import conclusions
 from srcnb.experiments.runner import run_experiment
 from srcnb.experiments.tables import to_markdown
 from srcnb.methods import METHODS
@@ -325,3 +326,35 @@ def test_the_estimators_tables_are_those_of_its_benchmark():
     tables = (ROOT / "benchmarks/results/bench_estimator.md").read_text(encoding="utf-8")
     assert tables.count("### ") == 6
     assert tables.strip() in (ROOT / "docs/ESTIMATOR.md").read_text(encoding="utf-8")
+
+
+def test_the_conclusions_of_pictures_are_those_of_its_tables():
+    """In the file beside the pictures, and in the page, from the numbers of each seed and sleep."""
+    folder = ROOT / "docs/pictures"
+    ranks, changes, known = (
+        pd.read_csv(folder / f"{name}.csv")
+        for name in ("stable-ranks", "hidden-differences", "conclusions")
+    )
+    found = conclusions(ranks, changes)
+    pd.testing.assert_frame_equal(found, known)
+    assert (found["seeds"] == 5).all()
+    page = (ROOT / "docs/pictures.md").read_text(encoding="utf-8")
+    shown = re.findall(r"^\| .*? \| ([-+]\d.*) \|$", page, re.MULTILINE)
+    assert len(shown) == found["statement"].nunique()
+    of_statements = [rows for _, rows in found.groupby("statement", sort=False)]
+    for line, rows in zip(shown, of_statements, strict=True):
+        factor, form = (1, "+.3f") if "difference" in rows["statement"].iloc[0] else (100, "+.1f")
+        cells = [
+            [format(factor * x, form) for x in row]
+            for row in rows[["mean", "low", "high"]].to_numpy()
+        ]
+        assert line == " | ".join(f"{mean} [{low}, {high}]" for mean, low, high in cells)
+
+
+def test_pictures_that_are_shown_are_there():
+    for name in ("README.md", "docs/pictures.md"):
+        text = (ROOT / name).read_text(encoding="utf-8")
+        shown = re.findall(r"!\[[^\]]+\]\((.*?)\)|<img src=\"(.*?)\"", text)
+        for path in ("".join(paths) for paths in shown):
+            assert (ROOT / name).parent.joinpath(path).is_file(), path
+        assert shown

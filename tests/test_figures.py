@@ -75,6 +75,20 @@ def test_the_panels_of_activations(run):
         np.testing.assert_allclose(panel.images[0].get_array(), expected, rtol=1e-4, atol=1e-5)
 
 
+def test_scores_of_a_stage_are_computed_once(run, monkeypatch):
+    given = []
+
+    def joint_scores(nets, X):
+        given.append([net.weights[0][0, 0] for net in nets])
+        return [np.zeros((len(nets), len(X), 3))]
+
+    monkeypatch.setattr(figures.before_after, "joint_scores", joint_scores)
+    viewer = figures.Viewer(run)
+    for stage in (1, 1, 2, 1):
+        viewer.activations(stage, by_class=True)
+    assert given[0] == given[2] != given[1] and len(given) == 3
+
+
 def test_tables(run):
     viewer = figures.Viewer(run)
     ranks, changes = viewer.changes()
@@ -111,6 +125,9 @@ def test_conclusions():
         metrics.interval([-0.8, -0.4])
     )
     assert found.loc["damping of earlier classes", "mean"] == pytest.approx(-0.2)
+    difference = found.loc["damping of current less earlier classes"]
+    assert difference["mean"] == pytest.approx(-0.4)
+    assert tuple(difference[["low", "high"]]) == pytest.approx(metrics.interval([-0.6, -0.2]))
     assert found.loc["difference of current classes", "mean"] == pytest.approx(-0.1)
     assert found.loc["stable rank", "mean"] == pytest.approx(-0.05)
     assert (found["seeds"] == 2).all() and (found["layer"] == 1).all()

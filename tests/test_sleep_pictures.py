@@ -35,6 +35,8 @@ def test_raster(observed, monkeypatch):
     monkeypatch.setattr(sleep_pictures, "MAX_NEURONS", 3)
     axes = sleep_pictures.draw_raster(observed.result, 0, axes.figure.add_subplot())
     shown = spikes[:, [0, 6, 11]]
+    monkeypatch.setattr(sleep_pictures, "MAX_NAMES", 2)
+    assert not len(sleep_pictures.draw_raster(observed.result, 0).get_yticks())
     assert len(axes.lines[0].get_xdata()) == shown.sum()
 
 
@@ -43,6 +45,7 @@ def test_a_raster_shows_neurons_that_fired(observed):
     result = type(observed.result)(**{**vars(observed.result), "spikes": spikes})
     spikes[1][:, :5] = False
     axes = sleep_pictures.draw_raster(result, 1)
+    assert [t.get_text() for t in axes.get_yticklabels()] == ["6", "7", "8"]  # 5 is silent
     assert len(axes.lines[0].get_xdata()) == spikes[1].sum()
     assert axes.lines[0].get_ydata().max() < 4
     spikes[3][:] = False

@@ -4,7 +4,7 @@ Each is one call of srcnb.pictures or srcnb.sleep_pictures; nothing of the run i
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from functools import cached_property, partial
 from math import isqrt
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -60,8 +60,8 @@ class Viewer:
         self.seed = self.seeds[0] if seed is None else check_choice("seed", seed, self.seeds)
         self.stages = run.stages(self.method, self.seed)
         self.stage = self.stages[-1] if stage is None else check_choice("stage", stage, self.stages)
-        self.X, self.y = _first([(t.X_all, t.y_all) for t in run.tasks])
-        self._observed: activity.Activity | None = None
+        self.X, self.y = _first([(t.X, t.y) for t in run.tasks])
+        self._scores: tuple[int, list[str], list[Array]] | None = None
 
     @property
     def image_shape(self) -> tuple[int, int] | None:
@@ -77,14 +77,18 @@ class Viewer:
         one, other = (self.run.net(self.method, seed, stage, phase) for phase in PHASES)
         return one, other
 
-    @property
+    @cached_property
     def observed(self) -> activity.Activity:
         """The sleep, slept again and observed; once."""
-        if self._observed is None:
-            sleep = self.run.sleep(self.method, self.seed, self.stage)
-            with one_thread():  # so that it is bit for bit what the run did
-                self._observed = activity.observe(self.pair()[0], sleep, self._accuracies())
-        return self._observed
+        sleep = self.run.sleep(self.method, self.seed, self.stage)
+        at = self.method, self.seed, self.stage, PHASES[0]
+        with one_thread():  # so that it is bit for bit what the run did
+            return activity.observe(self.run.net(*at), sleep, self._accuracies())
+
+    @cached_property
+    def weights(self) -> list[before_after.WeightPairs]:
+        """The weights of each layer before and after the sleep that is observed, counted; once."""
+        return before_after.weight_pairs(*self.pair())
 
     def _accuracies(self) -> activity.Measure:
         """Accuracy on each task so far, on PER_CLASS test samples of each class."""
@@ -99,8 +103,14 @@ class Viewer:
 
         return measure
 
-    def activations(self, stage: int, by_class: bool) -> "Figure":
-        """Layer activations before and after the sleep of a stage, and of methods without sleep."""
+    def scores(self, stage: int) -> tuple[list[str], list[Array]]:
+        """(names, scores) of the networks before and after a sleep, and of methods without sleep.
+
+        Of :func:`srcnb.before_after.joint_scores`; those of the stage that was asked for last are
+        kept.
+        """
+        if self._scores is not None and self._scores[0] == stage:
+            return self._scores[1:]
         nets, names = [*self.pair(stage)], ["before sleep", "after sleep"]
         for method in self.run.methods:
             at = dict(self.run.saved(method, self.seed)) if method != self.method else {}
@@ -109,7 +119,12 @@ class Viewer:
             if k and method in ("sequential", "parallel"):
                 nets.append(self.run.net(method, self.seed, k, "train"))
                 names.append(method)
-        scores = before_after.joint_scores(nets, self.X)
+        self._scores = stage, names, before_after.joint_scores(nets, self.X)
+        return self._scores[1:]
+
+    def activations(self, stage: int, by_class: bool) -> "Figure":
+        """Layer activations of the networks of :meth:`scores`, of each sample or class."""
+        names, scores = self.scores(stage)
         y = self.y
         if by_class:
             scores, y = before_after.pooled_scores(scores, y), np.unique(y)
@@ -185,8 +200,8 @@ class Viewer:
             yield f"activations-{k}-classes", partial(self.activations, k, True)
         yield "confusion", self.confusion
         yield "class-correlations", self.correlations
-        yield "weights", lambda: pictures.draw_weight_histograms(self.weights())
-        yield "weights-gate", lambda: pictures.draw_weight_pairs(self.weights(), *self.gate()[::-1])
+        yield "weights", lambda: pictures.draw_weight_histograms(self.weights)
+        yield "weights-gate", lambda: pictures.draw_weight_pairs(self.weights, *self.gate()[::-1])
         yield "sleep", lambda: sleep_pictures.draw_sleep(self.observed)
         yield "sleep-blocks", lambda: sleep_pictures.draw_blocks(self.observed)
         yield (
@@ -199,10 +214,6 @@ class Viewer:
                 "sleep-weights",
                 lambda: sleep_pictures.draw_weight_images(self.observed, shape),
             )
-
-    def weights(self) -> list[before_after.WeightPairs]:
-        """The weights of each layer before and after the sleep that is observed, counted."""
-        return before_after.weight_pairs(*self.pair())
 
 
 def conclusions(ranks: pd.DataFrame, changes: pd.DataFrame) -> pd.DataFrame:
@@ -221,6 +232,7 @@ def conclusions(ranks: pd.DataFrame, changes: pd.DataFrame) -> pd.DataFrame:
 
     - damping: length of the activation of current classes, after/before, less 1;
     - damping of earlier classes: the same of the classes of earlier tasks;
+    - damping of current less earlier classes: the difference of these two;
     - difference of current classes: their 1 - cosine similarity, less that of earlier classes;
     - stable rank: after/before, less 1.
     """
@@ -238,6 +250,7 @@ def conclusions(ranks: pd.DataFrame, changes: pd.DataFrame) -> pd.DataFrame:
     statements = {
         "damping": damped.get("current"),
         "damping of earlier classes": damped.get("earlier"),
+        "damping of current less earlier classes": damped.get("current") - damped.get("earlier"),
         "difference of current classes": moved.get("current") - moved.get("earlier"),
         "stable rank": rank["sleep"] / rank["train"] - 1,
     }

@@ -1,6 +1,7 @@
 """A results folder of ``srcnb run`` with saved networks, opened to be looked into; read only."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,7 @@ class SavedRun:
     ----------
     path : Path of results.cells
     results : DataFrame of results.csv
-    tasks : list of Task
+    tasks : list of Task, without the samples that were not trained on
     methods : those with saved networks, in the order of the run
 
     Raises
@@ -55,7 +56,8 @@ class SavedRun:
         # The manifest's of all conditions are the same.
         self._protocol = manifest["conditions"][0]["protocol"]
         groups = manifest["sequence"]["classes_per_task"]
-        self.tasks: list[Task] = class_incremental(data, groups, cap=self._protocol["cap"])
+        tasks = class_incremental(data, groups, cap=self._protocol["cap"])
+        self.tasks: list[Task] = [_as_trained(task) for task in tasks]
         self.results = pd.read_csv(folder / "results.csv", dtype={"task": str})
         names = [entry["condition"]["method"] for entry in manifest["conditions"]]
         self._seeds = {
@@ -112,6 +114,12 @@ class SavedRun:
             return net
         seen = [c for k in range(1, stage + 1) for c in self.classes(k)]
         return homeostasis(net, self.tasks[stage - 1].X, seen, keep, random_state=0)
+
+
+def _as_trained(task: Task) -> Task:
+    """A task whose samples beyond the cap take no memory."""
+    X, y = task.X.copy(), task.y.copy()
+    return replace(task, X=X, y=y, X_all=X, y_all=y)
 
 
 def data_name(folder: str | Path) -> str:
