@@ -43,6 +43,13 @@ def same(one, other):
     return all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
 
 
+def test_conditions():
+    digits, mnist = bias.bias("digits").conditions, bias.bias("mnist").conditions
+    assert len(digits) == 2 * 13 + 7 and len(mnist) == 2 * 9
+    assert all(condition in digits for condition in mnist)
+    assert {c["levels"] for c in mnist} == {*bias.GROUPS}
+
+
 def test_levels(toy_data):
     """Each image twice, dim and bright, which a network without biases cannot tell apart."""
     made = bias.levels(toy_data)

@@ -64,7 +64,7 @@ def test_homeostasis_remembers_what_sequential_training_forgets(sequence, protoc
 
 @pytest.mark.parametrize("at", ["prediction", "weights"])
 def test_homeostasis_leaves_tasks_with_all_classes_alone(toy_data, protocol, at):
-    """From the second task on, and not one that lacks a class, or brings a new one besides."""
+    """From the second task on, with new classes besides or not; not one that lacks a class."""
     permuted = tasks.permuted_pixels(toy_data, 3, cap=40)
     plain, *_, last = sequential(permuted, protocol, 0)
     first, *_, model = (c.model for c in controls.homeostasis(permuted, protocol, 0, at=at))

@@ -91,5 +91,10 @@ def test_data_sets():
     for dataset, width in (("digits", 400), ("mnist", 1200), ("fashion-mnist", 1200)):
         experiment = EXPERIMENT.on(dataset)
         assert experiment.protocol({"method": "src"}).hidden == (width, width)
+        missing = {c["method"] for c in EXPERIMENT.conditions} - {
+            c["method"] for c in experiment.conditions
+        }
+        left_out = {"sequential", "merging, then sleep on all tasks"}
+        assert missing == (set() if dataset == "digits" else left_out)
     with pytest.raises(ValueError, match="dataset must be one of"):
         EXPERIMENT.on("mine.csv")

@@ -110,7 +110,11 @@ def test_the_table_of_probes():
 @pytest.mark.filterwarnings("ignore::srcnb.RateWarning")
 @pytest.mark.parametrize("name", ["recover-probes", "recover-hidden"])
 def test_tiny_runs(name, tmp_path, tiny_source):
-    assert EXPERIMENTS[name].on("mnist").name == name
+    on_mnist = EXPERIMENTS[name].on("mnist")
+    digits = EXPERIMENTS[name].conditions
+    assert on_mnist.name == name
+    assert on_mnist.conditions == [c for c in digits if c["protocol"] == "calibrated"]
+    assert len(on_mnist.conditions) < len(digits)
     experiment = tiny_experiment(name, slice(0, 3))
     results = run_experiment(experiment, tiny_source(experiment), tmp_path, seeds=1)
     assert len(results.groupby("change")) == 3
