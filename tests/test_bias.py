@@ -45,7 +45,7 @@ def same(one, other):
 
 def test_conditions():
     digits, mnist = bias.bias("digits").conditions, bias.bias("mnist").conditions
-    assert len(digits) == 2 * 13 + 7 and len(mnist) == 2 * 9
+    assert len(digits) == 2 * 11 + 7 and len(mnist) == 2 * 9
     assert all(condition in digits for condition in mnist)
     assert {c["levels"] for c in mnist} == {*bias.GROUPS}
 
