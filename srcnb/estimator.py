@@ -4,7 +4,7 @@ import warnings
 from dataclasses import replace
 from functools import partial
 from numbers import Integral
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.random import RandomState, SeedSequence, default_rng
@@ -15,6 +15,7 @@ from sklearn.utils.multiclass import check_classification_targets, unique_labels
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from srcnb import presets
+from srcnb.all_or_nothing import all_or_nothing
 from srcnb.first_scale import first_scale, scaled
 from srcnb.methods.base import sleep_as_scheduled, sleep_between
 from srcnb.mlp import MLP
@@ -107,8 +108,9 @@ class SleepReplayClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
     Notes
     -----
     After a call at most 2000 samples of it are kept (scaled, drawn at random), for :meth:`sleep`;
-    the next call replaces them. A ``partial_fit`` that raises an error leaves the estimator as it
-    was.
+    the next call replaces them. A call that raises an error leaves the estimator as it was.
+    Parameters may be set between calls, but the network is made in the first one, or in ``fit``:
+    other ``hidden_layer_sizes``, ``bias``, ``dropout`` or ``random_state`` wait for the next fit.
 
     Examples
     --------
@@ -161,7 +163,7 @@ class SleepReplayClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
         self.homeostasis = homeostasis
         self.random_state = random_state
 
-    def fit(self, X: ArrayLike, y: ArrayLike) -> "SleepReplayClassifier":
+    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
         """Learn all classes at once, from the beginning and without a sleep.
 
         Parameters
@@ -178,15 +180,15 @@ class SleepReplayClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
             If the training diverges.
         """
         protocol = self._protocol(FIT_EPOCHS)
-        samples, labels = self._checked(X, y, True)
-        classes = unique_labels(labels)
-        if len(classes) < 2:
-            raise ValueError(f"y must hold two classes or more, got one class, {classes[0]!r}")
-        return self._learn(protocol, samples, labels, classes, True)
+        with all_or_nothing(self):
+            samples, labels = validate_data(self, X, y)
+            check_classification_targets(labels)
+            classes = unique_labels(labels)
+            if len(classes) < 2:
+                raise ValueError(f"y must hold two classes or more, got one class, {classes[0]!r}")
+            return self._learn(protocol, samples, labels, classes, True)
 
-    def partial_fit(
-        self, X: ArrayLike, y: ArrayLike, classes: ArrayLike | None = None
-    ) -> "SleepReplayClassifier":
+    def partial_fit(self, X: ArrayLike, y: ArrayLike, classes: ArrayLike | None = None) -> Self:
         """Learn one more task, and sleep within and after it if one is due.
 
         Parameters
@@ -207,22 +209,22 @@ class SleepReplayClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
         """
         first = not hasattr(self, "network_")
         protocol = self._protocol(TASK_EPOCHS)
-        if self.sleep_when != "never" and protocol.training["epochs"] % self.sleeps_per_task:
-            raise ValueError(
-                f"sleeps_per_task must divide epochs, {protocol.training['epochs']}, got"
-                f" {self.sleeps_per_task}"
-            )
+        epochs, parts = protocol.training["epochs"], self.sleeps_per_task
+        if self.sleep_when != "never" and epochs % parts:
+            raise ValueError(f"sleeps_per_task must divide epochs, {epochs}, got {parts}")
         known = self._known(classes, first)
-        samples, labels = self._checked(X, y, first)
-        unknown = np.setdiff1d(labels, known)
-        if unknown.size:
-            raise ValueError(
-                f"y must hold classes of the first call, {known}, got {unknown[0]!r}: name all that"
-                " will ever come in classes, at the first call of partial_fit"
-            )
-        return self._learn(protocol, samples, labels, known, first)
+        with all_or_nothing(self):
+            samples, labels = validate_data(self, X, y, reset=first)
+            check_classification_targets(labels)
+            unknown = np.setdiff1d(labels, known)
+            if unknown.size:
+                raise ValueError(
+                    f"y must hold classes of the first call, {known}, got {unknown[0]!r}: name all"
+                    " that will ever come in classes, at the first call of partial_fit"
+                )
+            return self._learn(protocol, samples, labels, known, first)
 
-    def sleep(self) -> "SleepReplayClassifier":
+    def sleep(self) -> Self:
         """Sleep once more, on up to 2000 samples of the last task, whatever ``sleep_when`` says.
 
         Raises
@@ -237,13 +239,14 @@ class SleepReplayClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
             then, as no input would fire. ``partial_fit`` does the same.
         """
         check_is_fitted(self)
-        if not _can_fire(self._kept):
+        if not _can_fire(self._kept, stacklevel=3):
             return self
         state = _state(self._protocol(TASK_EPOCHS), self._kept)
-        self._slept, self.n_sleeps_ = self._slept + 1, self.n_sleeps_ + 1
-        key = SeedSequence([self._seed, self.n_tasks_, self._slept])
-        self.network_ = sleep_as_scheduled(state, self.network_, self.n_tasks_, key)
-        self.predictor_ = self._evened(self._kept)
+        with all_or_nothing(self):
+            self._slept, self.n_sleeps_ = self._slept + 1, self.n_sleeps_ + 1
+            key = SeedSequence([self._seed, self.n_tasks_, self._slept])
+            self.network_ = sleep_as_scheduled(state, self.network_, self.n_tasks_, key)
+            self.predictor_ = self._evened(self._kept)
         return self
 
     def decision_function(self, X: ArrayLike) -> Array:
@@ -305,10 +308,14 @@ class SleepReplayClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
             if first:
                 raise ValueError("classes must name all labels at the first call of partial_fit")
             return self.classes_
-        named = np.asarray(check_list("classes", classes))
-        if named.ndim != 1 or not named.size:
-            raise ValueError(f"classes must be a list of labels, got {classes!r:.60}")
-        named = np.asarray(unique_labels(named))
+        given = check_list("classes", classes)
+        try:
+            if np.ndim(given) != 1 or len({isinstance(label, str) for label in given}) != 1:
+                raise ValueError("text and numbers, lists or none")  # NumPy makes text of numbers
+            named = np.asarray(unique_labels(given))
+        except ValueError as error:
+            text = f"classes must be a list of labels, got {classes!r:.60}: {error}"
+            raise ValueError(text) from error
         if not first and not np.array_equal(named, self.classes_):
             raise ValueError(
                 f"classes must be those of the first call, {self.classes_}, got {named}"
@@ -317,16 +324,8 @@ class SleepReplayClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
             raise ValueError(f"classes must be two or more, got {named}")
         return named
 
-    def _checked(self, X: ArrayLike, y: ArrayLike, first: bool) -> tuple[Array, Array]:
-        """Samples (n, n_features) and labels (n,)."""
-        samples, labels = validate_data(self, X, y, reset=first)
-        check_classification_targets(labels)
-        return samples, labels
-
-    def _learn(
-        self, protocol: Protocol, X: Array, y: Array, classes: Array, first: bool
-    ) -> "SleepReplayClassifier":
-        """Learn a task of labels among ``classes``; the attributes are set once all is done."""
+    def _learn(self, protocol: Protocol, X: Array, y: Array, classes: Array, first: bool) -> Self:
+        """Learn a task of labels among ``classes``."""
         seed = _seed(self.random_state) if first else self._seed
         scale = first_scale(X) if first else self.scale_
         X = scaled(scale, X)
@@ -341,7 +340,7 @@ class SleepReplayClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
             before = np.searchsorted(classes, self.classes_seen_)
         new = np.setdiff1d(here, before).size > 0
         due = not first and (self.sleep_when == "always" or (self.sleep_when == WHEN[0] and new))
-        parts = self.sleeps_per_task if due and _can_fire(X) else 0
+        parts = self.sleeps_per_task if due and _can_fire(X, stacklevel=4) else 0
         state = _state(protocol, X)
 
         sleep, training = partial(sleep_as_scheduled, state), protocol.training
@@ -384,12 +383,12 @@ def _seed(random_state: Any) -> int:
     return int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
 
 
-def _can_fire(X: Array) -> bool:
+def _can_fire(X: Array, stacklevel: int) -> bool:
     """Whether a sleep on the scaled samples ``X`` has any input; warns if not."""
     can = bool((X > 0).any())
     if not can:
         text = "no sleep: no sample has a feature above the smallest value of the first task"
-        warnings.warn(text, NoChangeWarning, stacklevel=4)
+        warnings.warn(text, NoChangeWarning, stacklevel)
     return can
 
 

@@ -2,6 +2,7 @@
 
 import copy
 import logging
+import math
 from collections.abc import Hashable
 from typing import Any
 
@@ -171,7 +172,7 @@ def _features(classifier: Any, X: Any, net: MLP) -> Array:
     """``X`` as the classifier takes it: (n, n_0) in the dtype of ``net``, checked."""
     dense = X
     if hasattr(X, "toarray"):
-        n_bytes = net.dtype.itemsize * X.shape[0] * X.shape[1]
+        n_bytes = net.dtype.itemsize * math.prod(X.shape)
         check_memory(f"X of shape {X.shape}, which is sparse,", n_bytes)
         dense = X.toarray()
     samples = check_array("X", dense, 2, net.dtype)
@@ -204,8 +205,14 @@ def _slept(
             low,
             high,
         )
+        samples = scale.transform(samples)
+    if not samples.any():
+        raise ValueError(
+            "X must have a feature above 0, or where some are outside [0, 1] one that varies, as no"
+            f" input of the sleep would fire (n={len(samples)})"
+        )
     sleep_input = SampleInput(n_samples=1, keep=keep)
-    sleep_input.update(samples if scale is None else scale.transform(samples))
+    sleep_input.update(samples)
     for _ in range(n_sleeps):
         slept = sleep(net, sleep_input, config, rng, scale=scale).net
         assert slept is not None

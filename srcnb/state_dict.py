@@ -148,6 +148,8 @@ def save_state_dict(
         Without the package safetensors, which the extra ``srcnb[safetensors]`` brings.
     TypeError, ValueError
         For another ending, and as :func:`to_state_dict`.
+    OSError
+        That names ``path``, if it can't be written.
     """
     if not is_state_dict(path):
         raise ValueError(f"path must end with .safetensors, got {path}")
@@ -159,8 +161,8 @@ def save_state_dict(
         order = [f"{layer}{kind}" for layer in layers for kind in ("weight", "bias")]
         like = {key: tensors[key] for key in order if key in tensors}
     tensors = to_state_dict(net, like)
-    with replacing(path) as temporary:
-        safetensors.numpy.save_file(tensors, temporary)
+    with replacing(path) as temporary:  # not save_file, whose errors are no OSError
+        temporary.write_bytes(safetensors.numpy.save(tensors))
 
 
 def load_state_dict(path: PathLike, **options: Any) -> MLP:
@@ -189,6 +191,7 @@ def read_tensors(path: PathLike) -> dict[str, Array]:
             for key in keys:
                 dtype = file.get_slice(key).get_dtype()
                 if dtype not in ("F32", "F64"):
+                    _refuse_other(key, str(path))
                     raise ValueError(
                         f"{key} of {path} must be float32 or float64, got {dtype}: {CONVERT}"
                     )

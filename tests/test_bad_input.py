@@ -103,6 +103,9 @@ SCHEDULE = SleepSchedule(CONSTANTS, srcnb.MeanInput, 3)
 PROTOCOL = Protocol("tiny", (5,), SCHEDULE, training=dict(epochs=1, batch_size=3))
 
 
+BAD_CLASSES = [None, [0], [], 3, [[0, 1], [2, 3]], [[0, 1], [1, 0]], [0, "1"], [0, None], [0, 1.5]]
+
+
 def fit_estimator(y=Y, classes=(0, 1, 2), **options):
     """A SleepReplayClassifier with these parameters after one task."""
     return srcnb.SleepReplayClassifier(**options).partial_fit(X, y, classes=classes)
@@ -838,7 +841,7 @@ TABLE = [
         random_state=["x", -1, 1.5, True, np.random, {}, np.random.default_rng(0)],
     ),
     ("partial_fit", of(fit_estimator)("sleeps_per_task"), "sleeps_per_task", [2, 4, 7]),
-    *lines("partial_fit", of(fit_estimator, y=Y), classes=[None, [0], [], 3, [[0, 1], [2, 3]]]),
+    *lines("partial_fit", of(fit_estimator, y=Y), classes=BAD_CLASSES),
     *lines("partial_fit-labels", of(fit_estimator, classes=[0, 1, 2]), y=[Y + 1, [9] * 6]),
     *lines(
         "domain_incremental-list", of(tasks.domain_incremental, [DATA]), order=[[0]], groups=[3]

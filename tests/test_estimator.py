@@ -296,8 +296,9 @@ def test_no_sleep_without_input():
     with pytest.warns(srcnb.NoChangeWarning, match="no sleep: no sample has a feature above"):
         estimator.partial_fit(X[:9] - 100, Y[:9])
     assert (estimator.n_tasks_, estimator.n_sleeps_) == (2, 0)
-    with pytest.warns(srcnb.NoChangeWarning):
+    with pytest.warns(srcnb.NoChangeWarning) as warned:
         assert estimator.sleep().n_sleeps_ == 0
+    assert warned[0].filename == __file__  # where sleep was called
 
 
 def test_names_of_features_are_kept():
@@ -359,6 +360,27 @@ def test_a_failed_call_changes_nothing():
     with pytest.raises(ValueError, match="y must hold classes of the first call"):
         unborn.partial_fit(X, Y, classes=[0, 1])
     assert stream(unborn, *PAIRS).classes_.tolist() == [*range(N_CLASSES)]
+
+
+def test_an_error_leaves_it_as_it_was():
+    """Also one of the first call, of a fit that would forget, and of a sleep."""
+    estimator = small()
+    for classes, error in (([0, 1], "y must hold classes"), (range(N_CLASSES), "learning_rate")):
+        estimator.set_params(learning_rate=1e20)
+        with pytest.raises((ValueError, OverflowError), match=error):
+            estimator.partial_fit(X, Y, classes=classes)
+        for call in (estimator.sleep, lambda: estimator.predict(X)):
+            with pytest.raises(NotFittedError):
+                call()
+    estimator.set_params(learning_rate=0.0125).fit(X, Y)
+    before = estimator.predict_proba(X)
+    with pytest.raises(ValueError, match="two classes or more"):
+        estimator.fit(pd.DataFrame(X[:, :5]).add_prefix("f"), Y * 0)
+    np.testing.assert_array_equal(estimator.predict_proba(X), before)
+    estimator.set_params(sleep_targets=SleepTargets(n_steps=60, budget=1e300))
+    with pytest.raises(ValueError, match="too large"):
+        estimator.sleep()
+    assert estimator.n_sleeps_ == 0 and estimator.n_features_in_ == N_FEATURES
 
 
 def test_random_states():

@@ -206,13 +206,18 @@ def test_pipelines_of_one_step_and_in_pipelines():
     assert outer[-1][-1] is pipeline[-1] is not nested[-1][-1]
 
 
+def said(caplog):
+    """What sleep_sklearn itself has logged: calibration logs as well."""
+    return [r.getMessage() for r in caplog.records if r.name == "srcnb.sklearn_sleep"]
+
+
 def test_features_outside_0_and_1_are_scaled_for_the_sleep_and_it_is_said(caplog):
     pipeline, _, last = scaled()
     mlp, Z = pipeline[-1], pipeline[:-1].transform(last)
     with caplog.at_level(logging.INFO, "srcnb"):
         slept = srcnb.sleep_sklearn(mlp, Z, FAST, homeostasis=None, n_sleeps=1, random_state=0)
-    [record] = caplog.records
-    assert record.name == "srcnb.sklearn_sleep" and "scaled to [0, 1]" in record.getMessage()
+    [message] = said(caplog)
+    assert "scaled to [0, 1]" in message
     scale = srcnb.FeatureScale.of(Z)
     sleep_input = srcnb.SampleInput(n_samples=1, keep=0.2)
     sleep_input.update(scale.transform(Z))
@@ -222,7 +227,12 @@ def test_features_outside_0_and_1_are_scaled_for_the_sleep_and_it_is_said(caplog
     caplog.clear()
     with caplog.at_level(logging.INFO, "srcnb"):
         srcnb.sleep_sklearn(learnt(), LAST, FAST, random_state=0)
-    assert not caplog.records
+    assert caplog.records and not said(caplog)
+
+
+def test_a_sparse_vector_is_refused():
+    with pytest.raises(ValueError, match=r"X must have 2 dimension.*\(12,\)"):
+        srcnb.sleep_sklearn(learnt(calls=1), sparse.coo_array(np.ones(12)), FAST)
 
 
 def test_data_frames_sparse_matrices_and_lists():
@@ -238,6 +248,15 @@ def test_data_frames_sparse_matrices_and_lists():
             warnings.simplefilter("error")
             warnings.simplefilter("ignore", srcnb.SilentLayerWarning)
             assert_same(srcnb.sleep_sklearn(mlp, same, FAST, random_state=0), expected)
+
+
+@pytest.mark.parametrize("no_input", [0 * LAST, LAST[:1] - 7], ids=["zeros", "one sample"])
+def test_samples_that_no_input_fires_for_are_refused(no_input):
+    """Of one sample outside [0, 1] each feature is its own smallest value."""
+    mlp = learnt()
+    with pytest.raises(ValueError, match=r"X must .* above 0, or .* varies.*\(n=\d+\)"):
+        srcnb.sleep_sklearn(mlp, no_input, FAST)
+    srcnb.sleep_sklearn(mlp, no_input, n_sleeps=0, random_state=0)
 
 
 def test_names_of_features_are_checked_as_scikit_learn_does():

@@ -392,19 +392,36 @@ def test_transposed_arrays_are_written_as_they_are(tmp_path):
 
 
 def test_a_failed_write_leaves_what_was_there(tmp_path, monkeypatch):
-    numpy_part = pytest.importorskip("safetensors.numpy")
+    pytest.importorskip("safetensors")
     path = tmp_path / "net.safetensors"
     srcnb.save_state_dict(srcnb.MLP((6, 3), random_state=0), path)
     before = path.read_bytes()
 
-    def fails(tensors, path):
-        path.write_bytes(b"half of it")
+    def fails(path, data):
+        with open(path, "wb") as file:
+            file.write(data[: len(data) // 2])
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(numpy_part, "save_file", fails)
-    with pytest.raises(OSError, match="No space left"):
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="No space left"):
+        patch.setattr("pathlib.Path.write_bytes", fails)
         srcnb.save_state_dict(srcnb.MLP((6, 3), random_state=1), path)
     assert path.read_bytes() == before and os.listdir(tmp_path) == ["net.safetensors"]
+
+
+def test_a_folder_that_is_not_there_is_named(tmp_path):
+    pytest.importorskip("safetensors")
+    path = tmp_path / "nowhere" / "net.safetensors"
+    with pytest.raises(FileNotFoundError, match=r"nowhere/net\.safetensors"):
+        srcnb.save_state_dict(srcnb.MLP((6, 3), random_state=0), path)
+
+
+def test_a_count_of_batches_in_a_file_is_of_batch_normalization(tmp_path):
+    """It stays an integer after module.float(), which is the advice for other dtypes."""
+    pytest.importorskip("safetensors")
+    tensors = {**chain(6, 5, names="0"), "1.num_batches_tracked": np.array([3])}
+    path = tensors_file(tmp_path / "net.safetensors", tensors)
+    with pytest.raises(ValueError, match="num_batches_tracked of .*of batch normalization: fold"):
+        srcnb.load(path)
 
 
 def test_other_endings_are_refused(tmp_path):
