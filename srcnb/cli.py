@@ -223,6 +223,8 @@ OPTIONS = {
     "n_trials": "trials",
     "random_state": "seed",
 }
+# Arguments that are no options, as the help calls them.
+POSITIONAL = {"folder": "DIR", "file": "FILE"}
 
 
 def _in_options(message: str, args: argparse.Namespace) -> str:
@@ -231,4 +233,5 @@ def _in_options(message: str, args: argparse.Namespace) -> str:
     option = OPTIONS.get(parameter, parameter)
     if not hasattr(args, option):
         return message
-    return f"--{option.replace('_', '-')}{message.removeprefix(parameter)}"
+    shown = POSITIONAL.get(option) or f"--{option.replace('_', '-')}"
+    return shown + message.removeprefix(parameter)

@@ -117,7 +117,10 @@ def draw_accuracy_table(results: "pd.DataFrame", axes: "Axes | None" = None) -> 
     table.index = table.index.map(
         lambda key: f"{titles[key[0]]}, {names[key[1]]}" if key[0] in slept else titles[key[0]]
     )
-    axes = draw_matrix(table, axes, form="{:.1f}")
+    if axes is None:  # wide enough for the names of the rows, even if there is one stage only
+        n_rows, n_columns = table.shape
+        axes = new_figure((max(2 + 0.5 * n_columns, 4.5), 1 + 0.35 * n_rows)).subplots()
+    draw_matrix(table, axes, form="{:.1f}")
     axes.set_xlabel("tasks trained so far")
     colour_bar(axes, "accuracy (%)")
     return axes

@@ -38,7 +38,7 @@ def test_bad_options(saved_run, capsys, options, message):
 
 def test_no_folder_of_a_run(tmp_path, saved_run, capsys):
     assert cli.main(["figures", str(tmp_path)]) == 2
-    assert "srcnb run wrote" in capsys.readouterr().err
+    assert "error: DIR must be one that srcnb run wrote" in capsys.readouterr().err
     copy = shutil.copytree(saved_run, tmp_path / "copy")
     (copy / "results.cells" / "manifest.json").write_text("{")
     assert cli.main(["figures", str(copy)]) == 2

@@ -77,6 +77,17 @@ def test_accuracy_table(results):
     np.testing.assert_array_equal(drawn(axes), [[21, 41], [31, 61], [36, 71], [np.nan, 89]])
 
 
+@pytest.mark.filterwarnings("error")  # such as of a layout that found no place
+@pytest.mark.parametrize("draw", [pictures.draw_accuracy, pictures.draw_accuracy_table])
+def test_names_have_place_beside_one_task(results, draw):
+    one = (results["method"] == "src") & (results["stage"] == 1) & (results["task"] != "2")
+    drawn_on = draw(results[one])
+    figure = getattr(drawn_on, "figure", None) or drawn_on
+    figure.canvas.draw()
+    for axes in figure.axes:
+        assert axes.get_tightbbox().x0 >= 0
+
+
 def test_activations():
     """Before, after, their difference and the others, one colour scale for each layer."""
     rng = np.random.default_rng(0)

@@ -72,3 +72,32 @@ def test_other_folders_are_refused(saved_run, digits, tmp_path):
 def test_another_method_is_refused(saved_run, digits):
     with pytest.raises(ValueError, match="method must be one of"):
         SavedRun(saved_run, digits).seeds("magic")
+
+
+@pytest.mark.parametrize("text", ["", 'method,seed\n"src', "a,b\n1,2\n"])
+def test_damaged_results_are_named(saved_run, digits, tmp_path, text):
+    copy = copied(saved_run, tmp_path)
+    (copy / "results.csv").write_text(text)
+    with pytest.raises(ValueError, match=r"copy/results\.csv is damaged"):
+        SavedRun(copy, digits)
+
+
+@pytest.mark.parametrize(
+    ("at", "message"),
+    [
+        (("magic", 0, 1, "train"), "method must be one of"),
+        (("src", 7, 1, "train"), "seed must be one of 0, 1; got 7"),
+        (("src", 0, 3, "train"), "stage must be one of 1, 2; got 3"),
+        (("parallel", 0, 1, "train"), "stage must be one of 2; got 1"),
+        (("src", 0, 1, "awake"), "phase must be one of 'train', 'sleep'; got 'awake'"),
+    ],
+)
+def test_a_network_that_is_not_saved(saved_run, digits, at, message):
+    with pytest.raises(ValueError, match=message):
+        SavedRun(saved_run, digits).net(*at)
+
+
+@pytest.mark.parametrize("stage", [0, 3])
+def test_classes_of_no_stage(saved_run, digits, stage):
+    with pytest.raises(ValueError, match="stage must be at"):
+        SavedRun(saved_run, digits).classes(stage)

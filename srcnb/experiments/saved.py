@@ -17,7 +17,7 @@ from srcnb.mlp import MLP
 from srcnb.output import homeostasis
 from srcnb.spiking.report import SleepResult
 from srcnb.tasks import Task, class_incremental
-from srcnb.validation import check_choice, check_instance, check_path
+from srcnb.validation import check_choice, check_instance, check_int, check_path
 
 PHASES = ("train", "sleep")
 
@@ -58,7 +58,7 @@ class SavedRun:
         groups = manifest["sequence"]["classes_per_task"]
         tasks = class_incremental(data, groups, cap=self._protocol["cap"])
         self.tasks: list[Task] = [_as_trained(task) for task in tasks]
-        self.results = pd.read_csv(folder / "results.csv", dtype={"task": str})
+        self.results = _results(folder / "results.csv")
         names = [entry["condition"]["method"] for entry in manifest["conditions"]]
         self._seeds = {
             name: [s for s in sorted(self._seeds_of(name)) if self.saved(name, s)] for name in names
@@ -93,6 +93,10 @@ class SavedRun:
 
     def net(self, method: str, seed: int, stage: int, phase: str) -> MLP:
         """A saved network; ``phase`` is "train" (before the last sleep of its task) or "sleep"."""
+        check_choice("seed", seed, self.seeds(method))
+        check_choice("phase", phase, PHASES)
+        saved = [k for k, of_phase in self.saved(method, seed) if of_phase == phase]
+        check_choice("stage", stage, saved)
         return load(self._file(method, seed, stage, phase))
 
     def _file(self, method: str, seed: int, stage: int, phase: str) -> Path:
@@ -104,7 +108,8 @@ class SavedRun:
         return partial(sleep_again, self.path, {"method": method}, int(seed), stage, alone=True)
 
     def classes(self, stage: int) -> list[int]:
-        """The classes of the task that was learnt at this stage."""
+        """The classes of the task that was learnt at this stage, from 1."""
+        check_int("stage", stage, low=1, high=len(self.tasks))
         return [int(c) for c in np.unique(self.tasks[stage - 1].y)]
 
     def as_measured(self, net: MLP, stage: int) -> MLP:
@@ -120,6 +125,18 @@ def _as_trained(task: Task) -> Task:
     """A task whose samples beyond the cap take no memory."""
     X, y = task.X.copy(), task.y.copy()
     return replace(task, X=X, y=y, X_all=X, y_all=y)
+
+
+def _results(path: Path) -> pd.DataFrame:
+    """results.csv; ValueError that names a damaged one."""
+    try:
+        results = pd.read_csv(path, dtype={"task": str})
+    except ValueError as error:  # pandas' own errors, and no UTF-8
+        raise ValueError(f"{path} is damaged: {error}") from error
+    missing = {"method", "seed", "stage", "phase", "task", "accuracy"} - {*results.columns}
+    if missing:
+        raise ValueError(f"{path} is damaged: it has no columns {sorted(missing)}")
+    return results
 
 
 def data_name(folder: str | Path) -> str:
