@@ -114,6 +114,7 @@ class SleepReplayClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
     >>> from sklearn.datasets import load_digits
     >>> from srcnb import SleepReplayClassifier
     >>> X, y = load_digits(return_X_y=True)
+    >>> X = X / 16  # intensities in [0, 1]
     >>> clf = SleepReplayClassifier(random_state=0)
     >>> for k in range(5):
     ...     clf = clf.partial_fit(X[y // 2 == k], y[y // 2 == k], classes=range(10))

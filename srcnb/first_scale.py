@@ -18,7 +18,8 @@ class FirstScale:
     how far it is above its mean, and how far below, 0 at the mean and 1 from 3 standard deviations
     on. So what is usual is silent, as in images, for which a sleep is made; where a usual value has
     half of the highest rate, a sleep does harm (docs/ESTIMATOR.md). A feature that is constant in
-    the first task has the standard deviation 1.
+    the first task has the largest standard deviation of the others, as later tasks may have other
+    values of it; 1 if all are constant.
 
     Raises ValueError or TypeError for X without samples, of another number of dimensions, not
     finite, or whose variance overflows.
@@ -44,6 +45,9 @@ class FirstScale:
                     f"X must have finite variances, got values up to {abs(X[:, i]).max():.3g} in"
                     f" column {i}"
                 )
+            constant = X.min(axis=0) == X.max(axis=0)
+            largest = self.scaler.scale_[~constant].max(initial=0)
+            self.scaler.scale_[constant] = largest or 1.0
 
     def transform(self, X: ArrayLike) -> Array:
         """The inputs of a network for ``X`` (n, n_0), float32.
@@ -54,7 +58,7 @@ class FirstScale:
         X = check_array("X", X, 2, np.float64)
         check_width("X", X, self.n_features)
         if self.scaler is None:
-            return np.clip(X, LOW, HIGH).astype(np.float32)
+            return np.asarray(np.clip(X, LOW, HIGH).astype(np.float32))
         with np.errstate(over="ignore"):  # inf, far outside, is clipped as well
             z = self.scaler.transform(X) / SPREAD
-        return np.clip(np.hstack([z, -z]), 0, 1).astype(np.float32)
+        return np.asarray(np.clip(np.hstack([z, -z]), 0, 1).astype(np.float32))

@@ -27,8 +27,8 @@ def test_what_is_outside_is_clipped():
     )
 
 
-def test_a_constant_feature_has_the_standard_deviation_1():
-    later = [[0, 12, 4.5], [0, 12, 0]]
+def test_a_constant_feature_has_the_largest_standard_deviation_of_the_others():
+    later = [[0, 12, 7.5], [0, 12, -6]]
     np.testing.assert_allclose(FirstScale(X).transform(later)[:, [2, 5]], [[0.5, 0], [0, 1]])
     np.testing.assert_allclose(FirstScale([[7.0]]).transform([[7.0], [8.5]]), [[0, 0], [0.5, 0]])
 
