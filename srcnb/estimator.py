@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from srcnb import presets
 from srcnb.all_or_nothing import all_or_nothing
-from srcnb.first_scale import first_scale, scaled
+from srcnb.first_scale import FirstScale
 from srcnb.methods.base import sleep_as_scheduled, sleep_between
 from srcnb.mlp import MLP
 from srcnb.output import homeostasis
@@ -24,7 +24,6 @@ from srcnb.protocol import Protocol, SleepState
 from srcnb.sgd import check_batch_size
 from srcnb.spiking.calibrate import SleepTargets
 from srcnb.spiking.report import NoChangeWarning
-from srcnb.spiking.scaling import FeatureScale
 from srcnb.validation import (
     Array,
     ArrayLike,
@@ -55,11 +54,10 @@ class SleepReplayClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
     samples of some classes, say, and it is trained on in several passes. It sleeps within and after
     each task but the first as ``sleep_when`` says; :meth:`sleep` is a sleep by hand.
 
-    Features may be of any scale. They are scaled to [0, 1] by the smallest and largest values of
-    the first task (``scale_``), unless these all are in [0, 1] already, and then left as they are.
-    Later samples may be outside: training and prediction see them down to -1 and up to 2, which is
-    a range of the first task below and above it, and the sleep input in 0 … 1. A feature that is
-    constant in the first task has the largest range of the others.
+    Features may be of any scale. Where those of the first task are all in [0, 1], as intensities of
+    images are, features are left as they are (later ones are clipped to -1 … 2, and for the sleep
+    to 0 … 1). Else the network sees each as two intensities, how far it is above and how far below
+    the mean of the first task, 1 being three of its standard deviations or more (``scale_``).
 
     Parameters
     ----------
@@ -99,8 +97,9 @@ class SleepReplayClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
         Only where ``X`` has names.
     n_tasks_ : int, tasks learnt: 1 after ``fit``
     n_sleeps_ : int, sleeps so far
-    scale_ : FeatureScale, from features to [0, 1]
-    network_ : MLP on scaled features, which trains and sleeps on
+    scale_ : srcnb.first_scale.FirstScale
+        ``scale_.transform(X)`` are the network's inputs: ``X`` as it is, or (n, 2·n_features_in_).
+    network_ : MLP on these inputs, which trains and sleeps on
     predictor_ : MLP, a copy of ``network_`` that predicts, with outputs on one scale or as they are
         In float64, so that a prediction does not depend on the rows beside it. Where outputs are on
         one scale only the order of the probabilities means something.
@@ -117,6 +116,7 @@ class SleepReplayClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
     >>> from sklearn.datasets import load_digits
     >>> from srcnb import SleepReplayClassifier
     >>> X, y = load_digits(return_X_y=True)
+    >>> X = X / 16  # intensities in [0, 1]
     >>> clf = SleepReplayClassifier(random_state=0)
     >>> for k in range(5):
     ...     clf = clf.partial_fit(X[y // 2 == k], y[y // 2 == k], classes=range(10))
@@ -128,7 +128,7 @@ class SleepReplayClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
     classes_seen_: Array
     n_tasks_: int
     n_sleeps_: int
-    scale_: FeatureScale
+    scale_: FirstScale
     network_: MLP
     predictor_: MLP
     _seed: int  # what all random numbers follow from
@@ -235,8 +235,8 @@ class SleepReplayClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
         Warns
         -----
         NoChangeWarning
-            If all samples are at or below the smallest values of the first task: there is no sleep
-            then, as no input would fire. ``partial_fit`` does the same.
+            If no sample has an intensity above 0: there is no sleep then, as no input would fire.
+            ``partial_fit`` does the same.
         """
         check_is_fitted(self)
         if not _can_fire(self._kept, stacklevel=3):
@@ -269,7 +269,7 @@ class SleepReplayClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
 
     def _logits(self, X: ArrayLike) -> Array:
         check_is_fitted(self)
-        z = self.predictor_.logits(scaled(self.scale_, validate_data(self, X, reset=False)))
+        z = self.predictor_.logits(self.scale_.transform(validate_data(self, X, reset=False)))
         z[:, ~np.isin(self.classes_, self.classes_seen_)] = -np.inf
         return z
 
@@ -327,8 +327,8 @@ class SleepReplayClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
     def _learn(self, protocol: Protocol, X: Array, y: Array, classes: Array, first: bool) -> Self:
         """Learn a task of labels among ``classes``."""
         seed = _seed(self.random_state) if first else self._seed
-        scale = first_scale(X) if first else self.scale_
-        X = scaled(scale, X)
+        scale = FirstScale(X) if first else self.scale_
+        X = scale.transform(X)
         labels = np.searchsorted(classes, y)
         here = np.unique(labels)
         if first:
@@ -387,7 +387,7 @@ def _can_fire(X: Array, stacklevel: int) -> bool:
     """Whether a sleep on the scaled samples ``X`` has any input; warns if not."""
     can = bool((X > 0).any())
     if not can:
-        text = "no sleep: no sample has a feature above the smallest value of the first task"
+        text = "no sleep: no sample has an intensity above 0"
         warnings.warn(text, NoChangeWarning, stacklevel)
     return can
 

@@ -1,40 +1,72 @@
 """What the first task says of the features' scale, and features outside it."""
 
+import pickle
+
 import numpy as np
 import pytest
 
-from srcnb.first_scale import first_scale, scaled
+from srcnb.first_scale import FirstScale
 
-X = np.array([[-5.0, 10.0, 3.0], [5.0, 14.0, 3.0], [0.0, 11.0, 3.0]])
+X = np.array([[-3.0, 10.0, 3.0], [3.0, 14.0, 3.0]])
 
 
-def test_the_first_task_becomes_0_to_1():
-    np.testing.assert_allclose(
-        scaled(first_scale(X), X), [[0, 0, 0], [1, 1, 0], [0.5, 0.25, 0]], rtol=1e-6
+def test_above_and_below_the_mean_of_the_first_task():
+    """1 is three standard deviations: 9 and 6 here."""
+    later = [[0, 12, 3], [4.5, 12, 3], [-9, 15, 3], [9, 6, 3]]
+    above = [[0, 0, 0], [0.5, 0, 0], [0, 0.5, 0], [1, 0, 0]]
+    below = [[0, 0, 0], [0, 0, 0], [1, 0, 0], [0, 1, 0]]
+    inputs = FirstScale(X).transform(later)
+    np.testing.assert_allclose(inputs, np.hstack([above, below]), rtol=1e-6)
+    assert inputs.dtype == np.float32
+
+
+def test_what_is_outside_is_clipped():
+    later = [[10, 5, 1e300], [-1e308, 1e308, 3]]
+    np.testing.assert_array_equal(
+        FirstScale(X).transform(later), [[1, 0, 1, 0, 1, 0], [0, 1, 0, 1, 0, 0]]
     )
-    assert scaled(first_scale(X), X).dtype == np.float32
 
 
-def test_a_constant_feature_has_the_largest_range_of_the_others():
-    np.testing.assert_array_equal(first_scale(X).span, [10, 4, 10])
-    np.testing.assert_array_equal(first_scale(X[:1]).span, [1, 1, 1])
+def test_a_constant_feature_has_the_largest_standard_deviation_of_the_others():
+    later = [[0, 12, 7.5], [0, 12, -6]]
+    np.testing.assert_allclose(FirstScale(X).transform(later)[:, [2, 5]], [[0.5, 0], [0, 1]])
+    np.testing.assert_allclose(FirstScale([[7.0]]).transform([[7.0], [8.5]]), [[0, 0], [0.5, 0]])
 
 
 def test_intensities_are_left_as_they_are():
     intensities = np.array([[0.2, 0.5, 0.0], [0.3, 1.0, 0.0]])
-    scale = first_scale(intensities)
-    np.testing.assert_array_equal(scaled(scale, intensities), intensities.astype(np.float32))
+    scale = FirstScale(intensities)
+    assert scale.scaler is None
+    np.testing.assert_array_equal(scale.transform(intensities), intensities.astype(np.float32))
+    np.testing.assert_array_equal(
+        scale.transform([[-0.5, 1.5, 0], [-9, 9, 1e300]]), [[-0.5, 1.5, 0], [-1, 2, 2]]
+    )
     for outside in (-0.01, 1.01):
-        assert first_scale([[outside, 0.5], [0.5, 0.5]]).lo[0] != 0
+        assert FirstScale([[outside, 0.5], [0.5, 0.5]]).scaler is not None
 
 
-def test_what_is_outside_goes_on_for_a_range():
-    scale = first_scale(X)
-    later = [[10, 6, -1e300], [-14.9, 18, 1e300], [1e308, -1e308, 3]]
-    expected = [[1.5, -1, -1], [-0.99, 2, 2], [2, -1, 0]]
-    np.testing.assert_allclose(scaled(scale, later), expected, rtol=1e-6)
+def test_it_is_pickled():
+    for first in (X, [[0.0, 0.5, 1.0]]):
+        scale = FirstScale(first)
+        again = pickle.loads(pickle.dumps(scale))
+        np.testing.assert_array_equal(again.transform(X), scale.transform(X))
 
 
-def test_another_width_is_refused():
+@pytest.mark.parametrize("first", [X, np.eye(3)])
+def test_another_width_is_refused(first):
     with pytest.raises(ValueError, match="X must have 3 columns"):
-        scaled(first_scale(X), X[:, :2])
+        FirstScale(first).transform(X[:, :2])
+
+
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [
+        (np.empty((0, 3)), "at least one sample"),
+        ([[1.0, np.nan]], "X must be finite, got nan"),
+        ([1.0, 2.0], "dimension"),
+        ([[0.0, -1e300], [0.0, 1e300]], r"X must have finite variances, got .* column 1"),
+    ],
+)
+def test_bad_first_tasks(bad, message):
+    with pytest.raises(ValueError, match=message):
+        FirstScale(bad)
