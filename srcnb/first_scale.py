@@ -17,7 +17,7 @@ class FirstScale:
     If all of these are in [0, 1], features are left as they are. Else each is two intensities:
     how far it is above its mean, and how far below, 0 at the mean and 1 from 3 standard deviations
     on. So what is usual is silent, as in images, for which a sleep is made; where a usual value has
-    half of the highest rate, a sleep does harm (docs/ESTIMATOR.md). A feature that is constant in
+    half of the highest rate, a sleep may do harm (docs/ESTIMATOR.md). A feature that is constant in
     the first task has the largest standard deviation of the others, as later tasks may have other
     values of it; 1 if all are constant.
 
