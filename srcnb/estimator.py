@@ -4,7 +4,7 @@ import warnings
 from dataclasses import replace
 from functools import partial
 from numbers import Integral
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.random import RandomState, SeedSequence, default_rng
@@ -34,6 +34,9 @@ from srcnb.validation import (
     check_list,
     check_real,
 )
+
+if TYPE_CHECKING:
+    from typing import Self
 
 WHEN = ("new_classes", "always", "never")
 # Passes where ``epochs`` is None: of the calibrated protocol, and for small tables (ESTIMATOR.md).
@@ -163,7 +166,7 @@ class SleepReplayClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
         self.homeostasis = homeostasis
         self.random_state = random_state
 
-    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
+    def fit(self, X: ArrayLike, y: ArrayLike) -> "Self":
         """Learn all classes at once, from the beginning and without a sleep.
 
         Parameters
@@ -188,7 +191,7 @@ class SleepReplayClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
                 raise ValueError(f"y must hold two classes or more, got one class, {classes[0]!r}")
             return self._learn(protocol, samples, labels, classes, True)
 
-    def partial_fit(self, X: ArrayLike, y: ArrayLike, classes: ArrayLike | None = None) -> Self:
+    def partial_fit(self, X: ArrayLike, y: ArrayLike, classes: ArrayLike | None = None) -> "Self":
         """Learn one more task, and sleep within and after it if one is due.
 
         Parameters
@@ -224,7 +227,7 @@ class SleepReplayClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
                 )
             return self._learn(protocol, samples, labels, known, first)
 
-    def sleep(self) -> Self:
+    def sleep(self) -> "Self":
         """Sleep once more, on up to 2000 samples of the last task, whatever ``sleep_when`` says.
 
         Raises
@@ -324,7 +327,7 @@ class SleepReplayClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
             raise ValueError(f"classes must be two or more, got {named}")
         return named
 
-    def _learn(self, protocol: Protocol, X: Array, y: Array, classes: Array, first: bool) -> Self:
+    def _learn(self, protocol: Protocol, X: Array, y: Array, classes: Array, first: bool) -> "Self":
         """Learn a task of labels among ``classes``."""
         seed = _seed(self.random_state) if first else self._seed
         scale = FirstScale(X) if first else self.scale_
