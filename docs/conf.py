@@ -81,6 +81,11 @@ def linked(target, source, page):
     return os.path.relpath(path, f"{page}/..")
 
 
+def unbroken(match):
+    """A part of a cell, with spaces at which no line ends."""
+    return match[0].replace(" ", "\N{NO-BREAK SPACE}")
+
+
 def as_page(app, name, content):
     """Change the Markdown of a page: its links, and what belongs to the site only.
 
@@ -106,6 +111,13 @@ def as_page(app, name, content):
             return f'<a href="{target}">{label[1:-1]}</a>'
         return f"{label}({target}{anchor})"
 
+    # No line ends within a mean ± sd, or within an interval, of a table.
+    text = re.sub(
+        r"^\|.*",
+        lambda row: re.sub(r"(?<=\d) (± \d)|(\[[-+][\d.]+,) ", unbroken, row[0]),
+        text,
+        flags=re.MULTILINE,
+    )
     text = re.sub(r"(\[[^][]*\])\((?!\w+:)([^)#\s]+)(#[^)]*)?\)", replace, text)
     if name in TOCTREES:
         text += f"\n```{{toctree}}\n:hidden:\n:glob:\n\n{TOCTREES[name]}\n```\n"
