@@ -96,7 +96,7 @@ class SleepReplayClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
     classes_ : (n_classes,) array of labels, sorted
     classes_seen_ : array of those of them that had samples; no other is predicted
     n_features_in_ : int
-    feature_names_in_ : (n_features_in_,) array of str
+    feature_names_in_ : (n_features,) array of str
         Only where ``X`` has names.
     n_tasks_ : int, tasks learnt: 1 after ``fit``
     n_sleeps_ : int, sleeps so far
