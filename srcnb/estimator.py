@@ -101,7 +101,7 @@ class SleepReplayClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
     n_tasks_ : int, tasks learnt: 1 after ``fit``
     n_sleeps_ : int, sleeps so far
     scale_ : srcnb.first_scale.FirstScale
-        ``scale_.transform(X)`` are the network's inputs: ``X`` as it is, or (n, 2·n_features_in_).
+        ``scale_.transform(X)`` are the network's inputs: ``X`` as it is, or twice as many.
     network_ : MLP on these inputs, which trains and sleeps on
     predictor_ : MLP, a copy of ``network_`` that predicts, with outputs on one scale or as they are
         In float64, so that a prediction does not depend on the rows beside it. Where outputs are on
