@@ -54,6 +54,7 @@ def draw_raster(result: SleepResult, layer: int, axes: "Axes | None" = None) -> 
         rotation=0,
         ha="right",
         va="center",
+        labelpad=12,  # from names of neurons
     )
     return axes
 
