@@ -150,9 +150,9 @@ def test_translation_has_the_protocols_of_the_experiments():
 
 
 @pytest.mark.slow
-def test_the_readmes_example(capsys):
+def test_the_example_step_by_step(capsys):
     """Five tasks of which most is kept, with even outputs more than with the network's own."""
-    example, _ = python_blocks("README.md")
+    [example] = python_blocks("docs/python.md")
     exec(example, {"__name__": "example"})
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 5 and lines[-1].startswith("classes 8, 9: ")
@@ -287,7 +287,7 @@ def test_choosing_looks_at_training_data_only(own_stream, monkeypatch):
 @pytest.mark.slow
 def test_the_readmes_estimator(capsys):
     """A score, printed, far above the two digits in ten that training without sleep keeps."""
-    _, example = python_blocks("README.md")
+    [example] = python_blocks("README.md")
     exec(example, {"__name__": "example"})
     [score] = re.findall(r"^(\d+)% of all ten digits$", capsys.readouterr().out, re.MULTILINE)
     assert int(score) > 70
