@@ -104,7 +104,6 @@ def observe(
         last = weights
 
     look(0, net)
-    del net  # its weights go once they are compared with later ones, if the caller lets them
     sleep(callback=look, every=every)
     rates = block_rates(result, every)
     columns = ["step", "layer", "increment", "decrement"]
