@@ -31,6 +31,7 @@ WRONG = {
         "check_1(lambda A: (A.max(axis=0) - A[-1])[:-1].mean())",
         "check_1(lambda A: np.mean(A[0] - A[-1]))",
         "check_2(0.5)",
+        "check_2(1.4)",
         "check_2(6.0)",
     ],
     3: ["check_1(lambda b, alpha, k_0: b)", "check_2(2.0)", "check_2(np.inf)"],

@@ -5,6 +5,12 @@
 This chapter builds the network that will learn, forget and sleep in the others: forward pass,
 gradient and training, in NumPy, from nothing. At the end it is compared with ``srcnb.MLP``.
 
+*The algorithm* of these chapters is sleep replay consolidation (SRC): between tasks a trained
+network runs for a while as a spiking one on noise made from images (its *sleep*), and a local rule
+changes its weights. *The paper* is Tadros, Krishnan, Ramyaa, Bazhenov, Nature Communications 2022
+(doi 10.1038/s41467-022-34938-7), with its authors' code; *the replica* is a PyTorch implementation
+of it. They are the two published versions.
+
 **The question.** You have written a gradient by hand. To check it you move one weight by ±h and
 look at how much the loss changes: (loss(w + h) - loss(w - h)) / 2h must be the gradient. How small
 should h be?
@@ -184,7 +190,7 @@ assert accuracy(X, y, W) == 1
 
 # %%
 # All four images are learnt when they are learnt together. (This is *joint training*, the upper
-# bound of the next chapters.)
+# bound for this network: what it can do when nothing has to be kept.)
 #
 # The same from the library
 # -------------------------

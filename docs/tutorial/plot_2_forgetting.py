@@ -214,9 +214,9 @@ def check_2(c):
 # .. admonition:: Solution
 #    :collapsible: closed
 #
-#    Output 0 has about -0.3 for image 0 where output 2 has 1.0, so c must be above 1.4 for images 0
-#    and 1. For images 2 and 3 output 2 or 3 has 3.3 and the best of the old ones -1.8, so c must be
-#    below 5:
+#    Output 0 has -0.33 for image 0, where output 3, the larger of the new ones, has 1.08: so c must
+#    be above 1.08 + 0.33 = 1.41. (Image 1 needs a little less.) For images 2 and 3 output 2 or 3
+#    has about 3.3 and the best of the old ones -1.8, so c must be below 5:
 #
 #    .. code-block:: python
 #

@@ -17,9 +17,10 @@ or very high?
 # %%
 # Input spikes
 # ------------
-# Time goes in steps of dt = 0.001 s. At each step, pixel j fires with probability min(1, 2 · dt ·
-# max_rate · x_j), where x_j in [0, 1] is its intensity. (The 2 is in both published versions: so a
-# pixel with x = 1 fires at 2 · max_rate.) Its spike is s_0[j] = 1, else 0.
+# Time goes in steps of dt = 0.001 s. At each step, pixel j fires with probability k_0 · x_j, where
+# x_j in [0, 1] is its intensity and k_0 = 2 · dt · max_rate. (The 2 is in both published versions:
+# so a pixel with x = 1 fires at 2 · max_rate. Where k_0 · x_j is above 1, the pixel fires in every
+# step, as u below is less than 1.) Its spike is s_0[j] = 1, else 0.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -56,7 +57,7 @@ assert not s_0[:, x == 0].any()
 # 4. reset: v = 0 if it fired. There is no lower bound: v may go far below 0.
 #
 # α is the *gain*. These are the four functions, for a whole layer at once (v and I have an entry
-# for each neuron, W a row):
+# for each neuron, W a row; s_{l-1}, ``s_pre`` in the code, are the spikes of the layer below):
 
 
 def impulse(W, s_pre, alpha):
@@ -79,12 +80,15 @@ def reset(v, s):
     return np.where(s, 0.0, v)
 
 
-def run(W, s_0, alpha, beta, decay=0.999):
-    """Spikes and membranes (before the reset) of one layer: (n_steps, n_1) each."""
+def run(W, s_0, alpha, beta, decay=0.999, c=0.0):
+    """Spikes and membranes (before the reset) of one layer: (n_steps, n_1) each.
+
+    c is a constant current that is added to v at each step.
+    """
     v = np.zeros(len(W))
     spikes, membranes = [], []
     for s in s_0:
-        v = integrate(v, impulse(W, s, alpha), decay)
+        v = integrate(v, impulse(W, s, alpha) + c, decay)
         membranes.append(v)
         spikes.append(fire(v, beta))
         v = reset(v, spikes[-1])
@@ -112,7 +116,9 @@ axes.legend(loc="upper right", ncols=3, fontsize=9)
 # -----------------------------
 # On average the impulse is α · k_0 · w·x per step. If it is positive, the membrane rises by that
 # much a step and needs β / (α · k_0 · w·x) steps to the threshold. So the rate should be (α/β) ·
-# k_0 · relu(w·x) spikes per step. Now the curve, for three thresholds:
+# k_0 · relu(w·x) spikes per step. The slope of that line is k_1; in general k_l is the slope of
+# layer l, its spikes per step for an activation of 1, about k_{l-1} · α_l/β_l. Now the curve, for
+# three thresholds:
 
 figure, panels = plt.subplots(1, 3, figsize=(9, 3.2), layout="constrained")
 rates = {}
@@ -156,21 +162,37 @@ config = srcnb.SleepConfig(n_steps, alpha=[1, 1], beta=[900, 1], inc=0.01, dec=0
 print(srcnb.simulate(W_two, s_0, config))  # a sleep says so itself
 
 # %%
+# A row for each layer, 0 the input. *fired*: the share of its neurons that fired at least once;
+# *rate*: the mean over all its neurons. The last four columns say what the sleep did to the weights
+# (here nothing; chapter 4 has the rule that changes them): *‖ΔW‖/‖W‖* is the size of the change
+# over the size of the weights before, each the root of a sum of squares; *moved* is the share of
+# weights that are not what they were; *increment* is the mean gain of those that grew, *decrement*
+# the mean loss of those that shrank.
+#
 # Only β/α matters
 # ----------------
 # v starts at 0 and is reset to 0, and in between everything is linear. So if α and β of a layer are
 # both multiplied by 2, each v doubles, and so does the threshold it is compared with: the same
-# spikes, exactly. Only θ = β/α counts, the threshold in units of summed weights. The paper's seven
-# constants are really six.
+# spikes, exactly. (With a factor that is no power of 2 numbers are rounded differently, and a
+# membrane that is within rounding of its threshold may fire a step earlier or later.) Only θ = β/α
+# counts, the threshold in units of summed weights. The paper's seven constants are really six.
 
 once, _ = run(W, s_0, alpha=1.0, beta=2.0)
 twice, _ = run(W, s_0, alpha=2.0, beta=4.0)
 np.testing.assert_array_equal(once, twice)
 
 # %%
-# With a constant current c that is added to v at each step, this holds if c is multiplied as well.
-# Such currents are how biases take part (exercise 1).
-#
+# With a constant current c that is added to v at each step, this holds only if c is multiplied as
+# well: α = 1, β = 2 and c = 0.01 give the same spikes as α = 2, β = 4 and c = 0.02, and not those
+# of α = 2, β = 4 and c = 0.01. Such currents are how biases take part (exercise 1).
+
+once, _ = run(W, s_0, alpha=1.0, beta=2.0, c=0.01)
+twice, _ = run(W, s_0, alpha=2.0, beta=4.0, c=0.02)
+not_doubled, _ = run(W, s_0, alpha=2.0, beta=4.0, c=0.01)
+np.testing.assert_array_equal(once, twice)
+assert (once != not_doubled).any()
+
+# %%
 # The same from the library
 # -------------------------
 # ``srcnb/spiking/reference.py`` has these functions under the same names. (Its ``integrate`` also
@@ -217,7 +239,7 @@ def check_1(current):
 #
 #       check_1(lambda b, alpha, k_0: alpha * k_0 * b)
 #
-#    In a deeper layer k_0 becomes k_{l-1}, the measured slope of the layer below.
+#    In layer l, k_0 becomes k_{l-1}, the measured slope of the layer below.
 
 # %%
 # Exercise 2: the edge of silence

@@ -74,8 +74,19 @@ axes.grid(alpha=0.3)
 # %%
 # Growth against p
 # ----------------
-# Let p be the share of the post neuron's spikes at which the pre neuron fired, too. On average a
-# spike changes the weight by g · (p · inc - (1 - p) · dec). That is positive if
+# Let p be the share of the post neuron's spikes at which the pre neuron fired, too. Four spikes of
+# a post neuron, for example, with inc = 10, dec = 1 and g = 1; steps in which it does not fire do
+# not count:
+#
+# ======================== ==== === === ===  ======================
+# spike of the post neuron 1st  2nd 3rd 4th  all
+# ======================== ==== === === ===  ======================
+# the pre neuron fired     yes  no  no  no   p = 1/4
+# change of the weight     +10  -1  -1  -1   +7, or +1.75 a spike
+# ======================== ==== === === ===  ======================
+#
+# On average a spike changes the weight by g · (p · inc - (1 - p) · dec), here 10/4 - 3/4 = 1.75.
+# That is positive if
 #
 #    p > ρ, where ρ = dec / (inc + dec).
 #
@@ -90,6 +101,11 @@ def after_spikes(w_start, p, n_spikes, inc, dec, g, rng):
         plasticity(W, rng.random(len(p)) < p, np.array([True]), inc, dec, g)
     return W[0]
 
+
+W = np.zeros((1, 1))  # the table
+for pre in (True, False, False, False):
+    plasticity(W, np.array([pre]), np.array([True]), 10, 1, additive)
+assert W[0, 0] == 7
 
 inc, dec, n_spikes = 0.0005, 0.00005, 1000
 rho = dec / (inc + dec)

@@ -18,6 +18,7 @@ recognised again: those of outputs 0 and 1, or those of outputs 2 and 3?
 # -------------------
 # All of it in one cell. Only ``sleep``, the loop over the steps, is new.
 
+from dataclasses import replace
 from functools import partial
 
 import matplotlib.pyplot as plt
@@ -127,8 +128,8 @@ assert accuracy(net, X) == 50
 # What it sleeps on, and its constants
 # ------------------------------------
 # - The *sleep input* x is the mean of all images seen so far, here of all four. It is the same in
-#   each step; the spikes are not. (This mean is kept in place of the images. Others keep nothing
-#   older than the current task: see exercise 1.)
+#   each step; the spikes are not. (This mean is kept in place of the images. Other sleep inputs
+#   keep nothing of earlier tasks: those of exercise 1 and of the digits below.)
 # - The gain α is made from the network and data: alpha_scale / max(largest weight, largest
 #   activation). The paper has it from a known rule for turning networks into spiking ones. As only
 #   θ = β/α matters, α is one way among others to put the threshold in the unit of the weights.
@@ -206,10 +207,14 @@ assert spikes[0][:, :2].sum() == 0 and spikes[0][:, 2:].sum() > 1000
 
 # %%
 # What changes is what chapter 5 expects: the positive weights of outputs 2 and 3 are frozen by the
-# gate; their negative weights from pixels of images 0 and 1 have p below ρ and become more
-# negative. (So do those from pixels that are off in all images. No image reads them.) Images 0 and
-# 1 now switch outputs 2 and 3 *off*, and what is still in outputs 0 and 1 since task 1 is the
-# largest again:
+# gate; their negative weights have p below ρ and become more negative. They are of three kinds:
+#
+# - from pixels of images 0 and 1. These images now switch outputs 2 and 3 *off*, and what is still
+#   in outputs 0 and 1 since task 1 is the largest again;
+# - from pixels of the *other* new image: image 2 at output 3 goes from 0.39 to -1.85. That changes
+#   no answer;
+# - from pixels that are off in all images. These are most in number, 51 of 100, with a mean change
+#   of -0.25 (those with weights slightly above 0 move little). No image reads them.
 
 for name, of in (("before", W), ("after", W_slept)):
     print(f"{name} the sleep, into the outputs:")
@@ -222,10 +227,14 @@ positive = W[0][2:] > 0.02
 assert abs(W_slept[0][2:] - W[0][2:])[positive].max() < 1e-6
 changed = W_slept[0] - W[0]
 assert changed[2:, old == 1].mean() < -0.1
+off = X.sum(axis=0) == 0
+assert off.sum() == 51 and abs(changed[2:, off].mean() + 0.25) < 0.005
+for weights_of, value in ((W, 0.39), (W_slept, -1.85)):
+    assert abs(X[2] @ weights_of[0][3] - value) < 0.005
 
 # %%
-# With them the sum of the mixture at outputs 2 and 3 falls below 0, too: their rates go to 0, and
-# the sleep ends itself.
+# As these weights shrink, what outputs 2 and 3 get from the mixture of all images falls below 0,
+# too: their rates go to 0, and the sleep ends itself.
 #
 # Nothing about task 1 was *learnt* in this sleep. It made the new outputs answer to less, and the
 # memory that was there could be read again. That is much of what a sleep of this kind does; chapter
@@ -266,8 +275,41 @@ result = srcnb.sleep(net, x, config, random_state=0)
 print(result)
 print(f"\n{accuracy(net, X)} % before, {accuracy(result.net, X)} % after")
 assert accuracy(result.net, X) == 100
+change = result.changes[0]
+assert change.increment == 0 and change.moved == 0.375 and abs(change.relative - 2.45) < 0.005
 
 # %%
+# (Chapter 3 says what the columns are. Here the change is 2.45 times the size of the weights before
+# the sleep; 37.5 % of the weights moved, and none of them grew.)
+#
+# Changing the rule
+# -----------------
+# ``step`` calls ``plasticity`` by its name. So to sleep with a rule of your own, define
+# ``plasticity`` anew in a later cell, with the same arguments, and call ``sleep`` again; a new gate
+# is an argument, g. Other *constants* need no new function: ``sleep`` takes inc and dec, and
+# ``dataclasses.replace(config, dec=0)`` is the library's config with another dec. With dec = 0
+# weights only grow (long-term potentiation, *LTP*), with inc = 0 they only shrink (*LTD*). Which of
+# the two brings task 1 back? Guess, then see ten seeds:
+
+only_growth = replace(config, dec=0)
+W_grown, _ = sleep(W, s_0, config.alpha, config.beta, config.decay, config.inc, 0, negative)
+by_reference = srcnb.simulate(W, s_0, only_growth, engine="reference")
+np.testing.assert_array_equal(W_grown[0], by_reference.weights[0])
+
+by_rule = {"the rule": {}, "LTP only": {"dec": 0}, "LTD only": {"inc": 0}}
+for name, constants in by_rule.items():
+    after = []
+    for seed in range(10):
+        X_s, net_s = learn_two_tasks(17, 20, seed)
+        c = replace(presets.PAPER["patches"].config(net_s, X_s, 30000), **constants)
+        slept = srcnb.sleep(net_s, X_s.mean(axis=0), c, random_state=seed).net
+        after.append(accuracy(slept, X_s))
+    print(f"{name}, 17 shared pixels, ten seeds: {after}")
+    assert set(after) == {50 if name == "LTP only" else 100}
+
+# %%
+# What shrinks does all of it; growth is not needed here, and alone it brings nothing back.
+#
 # Where it fails
 # --------------
 # Ten seeds for each number of shared pixels. The more the images share, the more the new outputs
@@ -305,11 +347,20 @@ assert len(set(table[19][:, 1].tolist())) > 1 and table[21][:, 1].mean() < 60
 #
 # Digits, two hidden layers
 # -------------------------
-# Constants that were found for one network do not fit another. For any network ``srcnb.sleep``
-# without a config *calibrates*: it finds thresholds for chosen firing rates, and inc and dec in
-# units of the layer's own weights (``srcnb.calibrate``). Three sleeps a task on single random
-# images of the *current* task, of which each pixel is kept with probability 0.2; the output layer
-# is silent. Here is the last of them:
+# Constants that were found for one network do not fit another. So here the library finds them. What
+# is new in the cell:
+#
+# - ``srcnb.sleep`` without a config *calibrates* (``srcnb.calibrate``): it runs the network for
+#   some steps without plasticity, finds thresholds at which each hidden layer fires at a chosen
+#   rate, and takes inc and dec in units of the layer's own weights.
+# - The output layer is silent on purpose: only hidden layers sleep, and no output weight changes.
+# - ``SampleInput(n_samples=1, keep=0.2)``: each step has one random image of the *current* task as
+#   its x, with each pixel kept with probability 0.2 and 0 otherwise. Earlier tasks are not in it.
+# - ``init="large_hidden"``: hidden weights start twice as large as usual (±1/√n_{l-1}), output
+#   weights at a fifth. ``batch_size=0.01``: a hundredth of the task's images.
+# - ``homeostasis`` brings all outputs to one scale when the network is read; chapter 7 explains it.
+#
+# Three times a task, an epoch of training and then a sleep. The picture is of the last sleep:
 
 data = datasets.load("digits")
 sequence = tasks.class_incremental(data, groups=2)
@@ -336,12 +387,19 @@ def of_tasks(net):
 seen = activity.observe(before, partial(srcnb.sleep, before, sleep_input, None, 0), of_tasks)
 sleep_pictures.draw_sleep(seen, plt.figure(figsize=(9, 9), layout="constrained"))
 
+start, end = seen.accuracy.iloc[0], seen.accuracy.iloc[-1]
+assert end["task 5"] > 85 and end["task 4"] > start["task 4"]
+assert all(end[f"task {i}"] < 30 for i in (1, 2, 3)) and not seen.result.spike_counts[3].any()
 own = 100 * np.mean(net.predict(data.X_test) == data.y_test)
 even = srcnb.homeostasis(net, sequence[-1].X, range(10), keep=0.3, random_state=0)
 scaled = 100 * np.mean(even.predict(data.X_test) == data.y_test)
 print(f"all ten digits: {own:.0f} % by the network's own outputs, {scaled:.0f} % with even outputs")
 
 # %%
+# What to see in the picture: spikes are fewer from layer to layer, and the output has none; weights
+# of both hidden layers grow (above 0) and shrink (below). At the bottom, by the network's own
+# outputs: task 5, just learnt, hardly suffers, task 4 comes back in part, tasks 1 to 3 by little.
+#
 # The last number is with all outputs brought to one scale at the end (``srcnb.homeostasis``), as
 # the library does it. How much of it is due to the sleep? That is chapter 7.
 #

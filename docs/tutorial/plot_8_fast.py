@@ -85,7 +85,7 @@ def neuron_major(W, starts, events, beta, decay, inc, dec):
 # %%
 # You time it
 # -----------
-# Layers of n × n weights for several n; 5 % of the neurons below fire in each of 100 steps. Both
+# Layers of n × n weights for several n; 5 % of the neurons below fire in each of 60 steps. Both
 # programs must give the same weights and spikes, to the last bit. Beside them the two engines of
 # the library: "reference", NumPy as in chapter 6, and "numba", its kernel, which is neuron-major,
 # too.
