@@ -157,7 +157,7 @@ def test_the_original_is_unchanged_and_the_copy_learns_on(solver):
 def test_a_warm_start_does_not_go_back_to_the_weights_before(early_stopping):
     """With early stopping it ends with the best weights, as scikit-learn's own go on to count."""
     mlp = MLPClassifier((30, 20), max_iter=40, early_stopping=early_stopping, warm_start=True)
-    mlp.set_params(random_state=0, learning_rate_init=0.01).fit(X, Y)
+    mlp.set_params(random_state=0, learning_rate_init=0.01).fit(X, LABELS)
     slept = srcnb.sleep_sklearn(mlp, X, FAST, random_state=0)
     if early_stopping:
         assert mlp.best_validation_score_ == 1 and slept.best_validation_score_ == -np.inf
@@ -165,11 +165,11 @@ def test_a_warm_start_does_not_go_back_to_the_weights_before(early_stopping):
     else:
         assert slept.best_loss_ == np.inf and slept.best_validation_score_ is None
     before = copy.deepcopy(slept)
-    slept.set_params(max_iter=1, learning_rate_init=1e-6).fit(X, Y)
+    slept.set_params(max_iter=1, learning_rate_init=1e-6).fit(X, LABELS)
     for a, b in zip(parameters(slept), parameters(before), strict=True):
         np.testing.assert_allclose(a, b, atol=1e-4)
     # Without warm_start, training starts anew.
-    slept.set_params(warm_start=False).fit(X, Y)
+    slept.set_params(warm_start=False).fit(X, LABELS)
     assert abs(slept.coefs_[0] - before.coefs_[0]).max() > 0.01
 
 

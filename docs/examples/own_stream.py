@@ -232,8 +232,8 @@ def choose(stream, encoding, between, seeds):
             scores(tasks_of(stream, seed, held_out=True), between, rate, seed, encoding=encoding)
             for seed in seeds
         ]
-        found[rate] = pd.DataFrame(rows).mean()
-    rate = max(found, key=lambda rate: found[rate].max())
+        found[rate] = {head: np.mean([row[head] for row in rows]) for head in rows[0]}
+    rate = max(found, key=lambda rate: max(found[rate].values()))
     return rate, max(KEEPS, key=lambda keep: found[rate][keep])
 
 
