@@ -253,43 +253,6 @@ def draw_curves(
     return axes
 
 
-def draw_matrix(
-    values: "pd.DataFrame",
-    axes: "Axes | None" = None,
-    label: str = "",
-    limits: "tuple[float, float] | None" = None,
-) -> "Axes":
-    """A matrix of numbers as colours, lighter for larger, with the numbers in it; NaN is left out.
-
-    Parameters
-    ----------
-    values : DataFrame of numbers, drawn with its rows and columns in their order
-    axes : Axes or None
-        None: of a new figure of its own.
-    label : str
-        Of the colours, with their unit.
-    limits : (low, high) or None
-        The numbers of the darkest and the lightest colour; None: the least and the largest.
-
-    Returns
-    -------
-    matplotlib Axes
-    """
-    if axes is None:
-        axes = new_figure((1.5 + values.shape[1], 1.2 + 0.6 * len(values))).subplots()
-    numbers = values.to_numpy(dtype=float)
-    low, high = limits or (np.nanmin(numbers), np.nanmax(numbers))
-    image = axes.imshow(numbers, cmap="cividis", aspect="auto", vmin=low, vmax=high)
-    for (i, j), number in np.ndenumerate(numbers):
-        if not np.isnan(number):
-            color = "black" if 2 * number > low + high else "white"
-            axes.text(j, i, f"{number:.0f}", color=color, ha="center", va="center")
-    axes.set_xticks(range(values.shape[1]), list(map(str, values.columns)), rotation=30, ha="right")
-    axes.set_yticks(range(len(values)), list(map(str, values.index)))
-    axes.figure.colorbar(image, ax=axes, label=label)
-    return axes
-
-
 def draw_neuron(
     membranes: "pd.DataFrame",
     inputs: "pd.DataFrame",

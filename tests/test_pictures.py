@@ -55,6 +55,21 @@ def test_a_matrix():
     assert pictures.draw_matrix(values, given) is given
 
 
+def test_a_matrix_in_other_colours():
+    values = pd.DataFrame([[1.0, np.nan], [89.6, 50.0]], index=["a", "b"], columns=["c", "d"])
+    axes = pictures.draw_matrix(values, limits=(1, 89.6), colours="cividis")
+    pictures.colour_bar(axes, "accuracy (%)")
+    texts = {(t.get_text(), *t.get_position(), t.get_color()) for t in axes.texts}
+    assert texts == {("1", 0, 0, "white"), ("90", 0, 1, "black"), ("50", 1, 1, "black")}
+    assert [t.get_text() for t in axes.get_yticklabels()] == ["a", "b"]
+    assert [t.get_text() for t in axes.get_xticklabels()] == ["c", "d"]
+    assert axes.figure.axes[1].get_ylabel() == "accuracy (%)"
+    given = axes.figure.add_subplot()
+    assert pictures.draw_matrix(values, given, limits=(0, 200), colours="cividis") is given
+    assert given.images[0].get_clim() == (0, 200)
+    assert {t.get_color() for t in given.texts} == {"white"}
+
+
 def test_accuracy_of_each_task(results):
     results = results[(results["method"] != "parallel") | (results["seed"] == 1)]
     panels = matrices(pictures.draw_accuracy(results))

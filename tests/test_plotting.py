@@ -172,20 +172,6 @@ def test_curves_over_a_number():
     assert plotting.draw_curves({"src": values}, given) is given
 
 
-def test_a_matrix_of_numbers():
-    values = pd.DataFrame([[1.0, np.nan], [89.6, 50.0]], index=["a", "b"], columns=["c", "d"])
-    axes = plotting.draw_matrix(values, label="accuracy (%)")
-    drawn = {(t.get_text(), *t.get_position(), t.get_color()) for t in axes.texts}
-    assert drawn == {("1", 0, 0, "white"), ("90", 0, 1, "black"), ("50", 1, 1, "black")}
-    assert [t.get_text() for t in axes.get_yticklabels()] == ["a", "b"]
-    assert [t.get_text() for t in axes.get_xticklabels()] == ["c", "d"]
-    assert axes.figure.axes[1].get_ylabel() == "accuracy (%)"
-    given = axes.figure.add_subplot()
-    assert plotting.draw_matrix(values, given, limits=(0, 200)) is given
-    assert given.images[0].get_clim() == (0, 200)
-    assert {t.get_color() for t in given.texts} == {"white"}
-
-
 def neuron_tables(n_spikes=2):
     """A neuron of layer 2 in ten steps, its inputs 4, 5 and 6, and how their weights moved."""
     fired = np.arange(10) >= 10 - n_spikes

@@ -17,7 +17,8 @@ from srcnb.experiments.class_incremental import load_set, pairs_of_classes
 from srcnb.experiments.tables import as_text, paired
 from srcnb.methods.base import train_and_sleep
 from srcnb.methods.controls import KEEP
-from srcnb.plotting import draw_matrix, new_figure
+from srcnb.pictures import colour_bar, draw_matrix
+from srcnb.plotting import new_figure
 from srcnb.protocol import Protocol, SleepSchedule
 from srcnb.tasks import Task
 from srcnb.validation import Array, check_choice
@@ -164,7 +165,9 @@ def picture(results: pd.DataFrame) -> Any:
         nothing = results.query(f"`from` == '{base}' and exchanged == '{NOTHING}'")
         as_it_is = nothing.loc[nothing["head"] == "own", "accuracy"].mean()
         matrix = exchanged_by_two(results, base)
-        draw_matrix(matrix, axes, "accuracy over all classes (%)", limits=(0, 100))
+        draw_matrix(matrix, axes, colours="cividis", size=10)
+        axes.tick_params("x", labelrotation=30)
+        colour_bar(axes, "accuracy over all classes (%)")
         axes.set_title(
             f"the {base}'s protocol ({as_it_is:.0f} %)\n"
             f"with one (diagonal) or two ingredients of the {other}'s"
