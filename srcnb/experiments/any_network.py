@@ -23,7 +23,7 @@ from srcnb.datasets import Dataset
 from srcnb.experiments.cells import Cell, Condition, Experiment, Row
 from srcnb.experiments.class_incremental import load_set
 from srcnb.experiments.tables import as_text, paired
-from srcnb.methods.base import Checkpoint, train_and_sleep
+from srcnb.methods.base import Checkpoint, Sleep, sleep_as_scheduled, train_and_sleep
 from srcnb.methods.excitability import less_excitable
 from srcnb.methods.lazy import lazy
 from srcnb.mlp import MLP
@@ -82,16 +82,21 @@ def measure(cell: Cell, sequence: list[Task], protocol: Protocol) -> Iterator[Ro
 
 
 def bare_run(
-    method: str, sequence: Sequence[Task], protocol: Protocol, seed: int
+    method: str,
+    sequence: Sequence[Task],
+    protocol: Protocol,
+    seed: int,
+    sleep: Sleep = sleep_as_scheduled,
 ) -> Iterator[Checkpoint]:
     """The checkpoints of a method with the outputs as they are, which :func:`read_outs` reads.
 
-    "sequential", "lazy" and "less-excitable" do not sleep; others do, as the protocol says.
+    "sequential", "lazy" and "less-excitable" do not sleep; others do, when the protocol says so and
+    as ``sleep`` does it.
     """
     if method in ("lazy", "less-excitable"):
         run = lazy if method == "lazy" else less_excitable
         return run(sequence, protocol, seed, keep=None)
-    return train_and_sleep(sequence, protocol, seed, sleeps=method != "sequential")
+    return train_and_sleep(sequence, protocol, seed, sleeps=method != "sequential", sleep=sleep)
 
 
 def read_outs(

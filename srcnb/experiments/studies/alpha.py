@@ -18,12 +18,10 @@ from numpy.random import SeedSequence
 
 from srcnb import presets
 from srcnb.datasets import NAMES
-from srcnb.experiments.any_network import KEEPS, read_outs
+from srcnb.experiments.any_network import KEEPS, bare_run, best_share, read_outs
 from srcnb.experiments.cells import Cell, Condition, Experiment, Row
 from srcnb.experiments.class_incremental import load_set, pairs_of_classes
 from srcnb.experiments.tables import as_text, paired
-from srcnb.methods.base import train_and_sleep
-from srcnb.methods.lazy import lazy
 from srcnb.mlp import MLP
 from srcnb.plotting import draw_conditions, draw_curves, new_figure
 from srcnb.protocol import Protocol, SleepConstants, SleepState
@@ -170,14 +168,7 @@ def measure(cell: Cell, sequence: list[Task], protocol: Protocol) -> Iterator[Ro
     """
     name = cell.condition["constants"]
     exchange = Exchange(cell.condition, sequence)
-    if name == "lazy":
-        checkpoints = lazy(sequence, protocol, cell.seed, keep=None)
-    else:
-        sleeps = name not in CONTROLS
-        checkpoints = train_and_sleep(
-            sequence, protocol, cell.seed, sleeps=sleeps, sleep=exchange.sleep
-        )
-    for checkpoint in checkpoints:
+    for checkpoint in bare_run(name, sequence, protocol, cell.seed, exchange.sleep):
         cell.keep(checkpoint)
     seen: Row = {}
     if exchange.ratios:
@@ -212,8 +203,7 @@ def _accuracies(
     best = {}
     for key, of in groups:
         heads = of.pivot(index="seed", columns="head", values="accuracy")
-        shares = heads[["own"]] if own else heads.drop(columns="own")
-        best[key] = shares[shares.mean().idxmax()]
+        best[key] = heads["own"] if own else best_share(heads)
     return best
 
 

@@ -16,13 +16,12 @@ from numpy.random import SeedSequence, default_rng
 
 from srcnb import presets
 from srcnb.datasets import NAMES, Dataset
-from srcnb.experiments.any_network import KEEPS, read_outs
+from srcnb.experiments.any_network import KEEPS, bare_run, best_share, read_outs
 from srcnb.experiments.cells import Cell, Condition, Experiment, Row, accuracies
 from srcnb.experiments.class_incremental import load_set
 from srcnb.experiments.tables import as_text, paired
-from srcnb.methods.base import Sleep, all_samples, sleep_as_scheduled, train_and_sleep
+from srcnb.methods.base import Sleep, all_samples, sleep_as_scheduled
 from srcnb.methods.baselines import parallel
-from srcnb.methods.lazy import lazy
 from srcnb.mlp import MLP
 from srcnb.plotting import draw_conditions, new_figure
 from srcnb.protocol import Protocol, SleepState
@@ -219,12 +218,9 @@ def measure(cell: Cell, sequence: list[Task], protocol: Protocol) -> Iterator[Ro
     method, biases = cell.condition["method"], cell.condition["biases"]
     if method == "joint":
         checkpoints = parallel(sequence, protocol, cell.seed)
-    elif method == "lazy":
-        checkpoints = lazy(sequence, protocol, cell.seed, keep=None)
     else:
         sleep = SLEEPS.get(biases, sleep_as_scheduled)
-        sleeps = method == "src"
-        checkpoints = train_and_sleep(sequence, protocol, cell.seed, sleeps=sleeps, sleep=sleep)
+        checkpoints = bare_run(method, sequence, protocol, cell.seed, sleep)
     for checkpoint in checkpoints:
         cell.keep(checkpoint)
     net = checkpoint.model
@@ -263,9 +259,8 @@ def _heads(results: pd.DataFrame, kind: str) -> Heads:
 
 def _best(heads: pd.DataFrame) -> "pd.Series[Any]":
     """At the share that is best on average over the seeds; of joint training the own outputs."""
-    shares: Any = heads.drop(columns=["own", "oracle"], errors="ignore")
-    best: pd.Series[Any] = heads["own"] if shares.empty else shares[shares.mean().idxmax()]
-    return best
+    heads = heads.drop(columns="oracle", errors="ignore")
+    return heads["own"] if len(heads.columns) == 1 else best_share(heads)
 
 
 def table(results: pd.DataFrame) -> pd.DataFrame:
