@@ -302,7 +302,6 @@ class SleepReplayClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
             schedule=schedule,
             network={**own.network, **network},
             training={**own.training, **training},
-            homeostasis=self.homeostasis,
         )
 
     def _known(self, classes: ArrayLike | None, first: bool) -> Array:

@@ -1,6 +1,5 @@
 """A bar that shows how far a long sleep is: in a terminal and in Jupyter, and quiet elsewhere."""
 
-import multiprocessing
 import sys
 import threading
 import time
@@ -23,6 +22,8 @@ def is_watched() -> bool:
     Not in a worker process or thread of joblib, multiprocessing or Dask. A screen is a notebook, or
     stderr where it is a terminal.
     """
+    import multiprocessing  # here, as srcnb is imported for less
+
     if multiprocessing.parent_process() is not None:
         return False
     if threading.current_thread() is not threading.main_thread():
