@@ -113,6 +113,12 @@ def test_a_screen_that_cannot_be_written_does_not_end_a_sleep(terminal, monkeypa
     expected = slept(terminal, progress=False)
     monkeypatch.setattr(terminal, "write", full)
     np.testing.assert_array_equal(slept(terminal, progress=True).weights[0], expected.weights[0])
+    # Nor does it stop the bars of others, or the end of the program, which wait for tqdm's lock.
+    other = threading.Thread(target=slept, args=(Terminal(),), kwargs=dict(progress=True))
+    other.daemon = True
+    other.start()
+    other.join(60)
+    assert not other.is_alive()
     closed = Terminal()
     closed.close()
     for stream in (None, object(), closed):

@@ -79,7 +79,15 @@ def _new_bar(n_steps: int, done: int, seconds: float, always: bool) -> Any:
     """A bar that counts from the beginning of the sleep, ``done`` steps and ``seconds`` ago."""
     with no_fork:
         from tqdm.auto import tqdm
-    bar = tqdm(
+
+    class Bar(tqdm):  # type: ignore[type-arg]
+        # tqdm keeps its lock when this raises: no other bar could be shown then, and the program
+        # would not end, as tqdm's own thread waits for the lock.
+        def display(self, *args: Any, **kwargs: Any) -> None:
+            with suppress(OSError):
+                super().display(*args, **kwargs)
+
+    bar = Bar(
         total=n_steps,
         initial=done,
         desc="sleep",
