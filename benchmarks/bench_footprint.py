@@ -10,6 +10,8 @@ Each line is measured in fresh processes, several of them, and gives the median:
   peak memory            of sleeps of 1,000 and 10,000 steps at 784-4000-4000-10, beyond what the
                          process had before (numba loaded), beside 1.2 × the weights + 64 MB
                          (only on Linux, which can reset a process's peak)
+  comparing networks     peak memory of a process that compares two networks of that size on 10,000
+                         inputs: means per class, changes, principal components (not on Windows)
   share of sleep         of one seed of src with the paper preset, 125,000 steps of sleep: wall
                          time of the sleeps / all of it, data loaded (only with MNIST)
 
@@ -66,6 +68,20 @@ before = status("VmRSS")
 srcnb.sleep(net, numpy.full(784, 0.2), config({steps}), random_state=0)
 peak = status("VmHWM")
 print((peak - before) / 1e6, sum(w.nbytes for w in net.weights) / 1e6)
+"""
+
+COMPARE = """
+import resource, sys, numpy, srcnb
+from srcnb import before_after
+
+nets = [srcnb.MLP((784, {hidden}, {hidden}, 10), random_state=i) for i in range(2)]
+X = numpy.random.default_rng(0).random((10000, 784), dtype=numpy.float32)
+y = numpy.arange(10000) % 10
+before_after.class_means(nets[0], X, y)
+before_after.class_changes(*nets, X, y)
+before_after.joint_scores(nets, X)
+unit = 1 if sys.platform == "darwin" else 1024
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6)
 """
 
 SHARE = """
@@ -158,6 +174,9 @@ def main():
         peak, weights = np.median(outputs(code, few), axis=0)
         target = f"{1.2 * weights + 64:.0f} (weights: {weights:.0f})"
         row(f"peak memory of {steps:,} steps (MB)", float(peak), target)
+    if sys.platform != "win32":
+        peak = np.median(outputs(COMPARE.format(hidden=args.hidden), few))
+        row("comparing networks, peak memory (MB)", float(peak), "1000")
     if args.data_dir:
         slept, everything = outputs(SHARE, few, args.data_dir).T
         what = f"share of sleep in a run of {np.median(everything):.0f} s"

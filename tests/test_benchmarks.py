@@ -66,6 +66,7 @@ def test_bench_progress():
 def test_bench_footprint():
     printed = run("bench_footprint.py", "--rounds", "1", "--hidden", "50")
     assert "first sleep" in printed and "peak memory of 10,000 steps" in printed
+    assert "comparing networks, peak memory" in printed
 
 
 @pytest.mark.slow
