@@ -301,7 +301,9 @@ def draw_neuron(
     ):
         x, y = spikes["step"], spikes["neuron"]
         middle.plot(x, y, color=color, label=label, alpha=alpha, **dots)
-    middle.set_title("spikes that it gets", loc="left")
+    middle.set_title("spikes that it gets" + (": none" if inputs.empty else ""), loc="left")
+    if inputs.empty:
+        middle.set_yticks([])
     middle.set(ylabel="input" if layer == 1 else f"neuron of layer {layer - 1}")
 
     bottom.axhline(0, color="0.6", linewidth=0.8)

@@ -236,6 +236,14 @@ def test_a_neuron_that_never_fires():
     assert not len(lines(top)["spike"][0]) and len(bottom.lines) == 1
 
 
+def test_a_neuron_that_gets_no_spikes_has_no_axis_of_them():
+    membranes, inputs, changes = neuron_tables(0)
+    _, middle, _ = plotting.draw_neuron(membranes, inputs[:0], changes[:0])
+    assert middle.get_title("left") == "spikes that it gets: none" and not len(middle.get_yticks())
+    _, middle, _ = plotting.draw_neuron(membranes, inputs, changes[:0])
+    assert middle.get_title("left") == "spikes that it gets" and len(middle.get_yticks())
+
+
 def test_the_legends_of_a_neuron_hide_nothing():
     axes = plotting.draw_neuron(*neuron_tables())
     axes[0].figure.draw_without_rendering()
