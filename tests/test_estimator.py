@@ -459,6 +459,8 @@ def test_no_sleep_without_input():
     with pytest.warns(srcnb.NoChangeWarning, match="no sleep: no sample has an intensity above 0"):
         estimator.partial_fit(np.eye(N_CLASSES) - 1, range(N_CLASSES))
     assert (estimator.n_tasks_, estimator.n_sleeps_) == (2, 0)
+    with pytest.raises(ValueError, match="callback and every go together"):
+        estimator.sleep(callback=print)
     with pytest.warns(srcnb.NoChangeWarning) as warned:
         assert estimator.sleep().n_sleeps_ == 0
     assert warned[0].filename == __file__  # where sleep was called
