@@ -1,44 +1,38 @@
 """``srcnb.SleepReplayClassifier``: the calibrated protocol as an estimator of scikit-learn."""
 
-import warnings
-from dataclasses import replace
+from collections.abc import Callable
 from functools import partial
-from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.random import RandomState, SeedSequence, default_rng
 from scipy.special import softmax
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets, unique_labels
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from srcnb import presets
 from srcnb.all_or_nothing import all_or_nothing
+from srcnb.estimator_checks import (
+    WHEN,
+    can_fire,
+    check_classes,
+    check_held_out,
+    check_known,
+    check_parameters,
+    check_seed,
+)
 from srcnb.first_scale import FirstScale
 from srcnb.methods.base import sleep_as_scheduled, sleep_between
 from srcnb.mlp import MLP
 from srcnb.output import homeostasis
 from srcnb.protocol import Protocol, SleepState
-from srcnb.sgd import check_batch_size
 from srcnb.spiking.calibrate import SleepTargets
-from srcnb.spiking.report import NoChangeWarning
-from srcnb.validation import (
-    Array,
-    ArrayLike,
-    check_bool,
-    check_choice,
-    check_instance,
-    check_int,
-    check_list,
-    check_real,
-)
+from srcnb.spiking.watchers import check_options
+from srcnb.validation import Array, ArrayLike
 
 if TYPE_CHECKING:
     from typing import Self
 
-WHEN = ("new_classes", "always", "never")
 # Passes where ``epochs`` is None: of the calibrated protocol, and for small tables (ESTIMATOR.md).
 TASK_EPOCHS, FIT_EPOCHS = 3, 30
 # Samples of the last task that are kept for sleep(): more than the steps of a sleep draw.
@@ -182,7 +176,7 @@ class SleepReplayClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
         OverflowError
             If the training diverges.
         """
-        protocol = self._protocol(FIT_EPOCHS)
+        protocol = check_parameters(self, FIT_EPOCHS)
         with all_or_nothing(self):
             samples, labels = validate_data(self, X, y)
             check_classification_targets(labels)
@@ -211,7 +205,7 @@ class SleepReplayClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
             If the training diverges.
         """
         first = not hasattr(self, "network_")
-        protocol = self._protocol(TASK_EPOCHS)
+        protocol = check_parameters(self, TASK_EPOCHS)
         epochs, parts = protocol.training["epochs"], self.sleeps_per_task
         if self.sleep_when != "never" and epochs % parts:
             raise ValueError(f"sleeps_per_task must divide epochs, {epochs}, got {parts}")
@@ -219,37 +213,59 @@ class SleepReplayClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
         with all_or_nothing(self):
             samples, labels = validate_data(self, X, y, reset=first)
             check_classification_targets(labels)
-            unknown = np.setdiff1d(labels, known)
-            if unknown.size:
-                raise ValueError(
-                    f"y must hold classes of the first call, {known}, got {unknown[0]!r}: name all"
-                    " that will ever come in classes, at the first call of partial_fit"
-                )
+            check_known(labels, known)
             return self._learn(protocol, samples, labels, known, first)
 
-    def sleep(self) -> "Self":
+    def sleep(
+        self,
+        *,
+        callback: Callable[[int, MLP], object] | None = None,
+        every: int | None = None,
+        validate: tuple[ArrayLike, ArrayLike] | None = None,
+        max_drop: float | None = None,
+        progress: bool | None = None,
+    ) -> "Self":
         """Sleep once more, on up to 2000 samples of the last task, whatever ``sleep_when`` says.
+
+        Parameters
+        ----------
+        callback, every, max_drop, progress
+            As for :func:`srcnb.sleep`, of this sleep alone. ``callback(step, net)`` gets a network
+            as ``network_`` is, with outputs as they are: it takes ``scale_.transform(X)`` and
+            predicts places in ``classes_``. If it returns True, the sleep ends there.
+        validate : (X, y) or None
+            Held-out data as :meth:`score` takes them, of any classes of the first call. If the
+            accuracy of :meth:`predict` on them falls by more than ``max_drop``, 0.1, from what it
+            is before this sleep, the sleep ends, and the network is that of the last look at which
+            it had not. They decide where the sleep ends, and nothing else.
 
         Raises
         ------
         sklearn.exceptions.NotFittedError
             Before ``fit`` or ``partial_fit``.
+        ValueError, TypeError
+            For options outside their ranges, and data that :meth:`score` does not take.
 
         Warns
         -----
         NoChangeWarning
             If no sample has an intensity above 0: there is no sleep then, as no input would fire.
-            ``partial_fit`` does the same.
+            ``partial_fit`` does the same. Or if the sleep was stopped before a change was kept.
         """
         check_is_fitted(self)
-        if not _can_fire(self._kept, stacklevel=3):
+        check_options(callback, every, validate, max_drop, progress)
+        accuracy = None if validate is None else self._accuracy(*check_held_out(self, validate))
+        if not can_fire(self._kept, stacklevel=3):
             return self
-        state = _state(self._protocol(TASK_EPOCHS), self._kept)
+        state = _state(check_parameters(self, TASK_EPOCHS), self._kept)
+        options = dict(callback=callback, every=every, max_drop=max_drop, progress=progress)
         with all_or_nothing(self):
             self._slept, self.n_sleeps_ = self._slept + 1, self.n_sleeps_ + 1
             key = SeedSequence([self._seed, self.n_tasks_, self._slept])
-            self.network_ = sleep_as_scheduled(state, self.network_, self.n_tasks_, key)
-            self.predictor_ = self._evened(self._kept)
+            self.network_ = sleep_as_scheduled(
+                state, self.network_, self.n_tasks_, key, validate=accuracy, **options
+            )
+            self.predictor_ = self._evened(self.network_, self._kept)
         return self
 
     def decision_function(self, X: ArrayLike) -> Array:
@@ -272,37 +288,22 @@ class SleepReplayClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
 
     def _logits(self, X: ArrayLike) -> Array:
         check_is_fitted(self)
-        z = self.predictor_.logits(self.scale_.transform(validate_data(self, X, reset=False)))
+        inputs = self.scale_.transform(validate_data(self, X, reset=False))
+        return self._outputs(self.predictor_, inputs)
+
+    def _outputs(self, predictor: MLP, inputs: Array) -> Array:
+        z = predictor.logits(inputs)
         z[:, ~np.isin(self.classes_, self.classes_seen_)] = -np.inf
         return z
 
-    def _protocol(self, epochs: int) -> Protocol:
-        """The calibrated protocol with the parameters, which are checked here."""
-        hidden = check_list("hidden_layer_sizes", self.hidden_layer_sizes)
-        sizes = tuple(check_int("hidden_layer_sizes", n, low=1) for n in hidden)
-        check_batch_size(self.batch_size, 1)
-        check_choice("sleep_when", self.sleep_when, WHEN)
-        check_int("sleeps_per_task", self.sleeps_per_task, low=1)
-        if self.homeostasis is not None:
-            check_real("homeostasis", self.homeostasis, 0, 1, low_open=True)
-        targets = SleepTargets() if self.sleep_targets is None else self.sleep_targets
-        check_instance("sleep_targets", targets, SleepTargets, "an srcnb.SleepTargets or None")
-        own = presets.calibrated()
-        network: dict[str, Any] = {"bias": check_bool("bias", self.bias)}
-        network["dropout"] = check_real("dropout", self.dropout, 0, 1, high_open=True)
-        training = {
-            "epochs": epochs if self.epochs is None else check_int("epochs", self.epochs, low=1),
-            "batch_size": self.batch_size,
-            "learning_rate": check_real("learning_rate", self.learning_rate, 0, low_open=True),
-        }
-        schedule = replace(own.schedule, constants=targets, first_steps=targets.n_steps, per_task=1)
-        return replace(
-            own,
-            hidden=sizes,
-            schedule=schedule,
-            network={**own.network, **network},
-            training={**own.training, **training},
-        )
+    def _accuracy(self, inputs: Array, labels: Array) -> Callable[[MLP], float]:
+        """From a network to the accuracy of :meth:`predict` with it as ``network_``."""
+
+        def accuracy(net: MLP) -> float:
+            best = self._outputs(self._evened(net, self._kept), inputs).argmax(axis=1)
+            return float(np.mean(best == labels))
+
+        return accuracy
 
     def _known(self, classes: ArrayLike | None, first: bool) -> Array:
         """All labels, sorted: those that ``classes`` names, or did at the first call."""
@@ -310,14 +311,7 @@ class SleepReplayClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
             if first:
                 raise ValueError("classes must name all labels at the first call of partial_fit")
             return self.classes_
-        given = check_list("classes", classes)
-        try:
-            if np.ndim(given) != 1 or len({isinstance(label, str) for label in given}) != 1:
-                raise ValueError("text and numbers, lists or none")  # NumPy makes text of numbers
-            named = np.asarray(unique_labels(given))
-        except ValueError as error:
-            text = f"classes must be a list of labels, got {classes!r:.60}: {error}"
-            raise ValueError(text) from error
+        named = check_classes(classes)
         if not first and not np.array_equal(named, self.classes_):
             raise ValueError(
                 f"classes must be those of the first call, {self.classes_}, got {named}"
@@ -328,7 +322,7 @@ class SleepReplayClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
 
     def _learn(self, protocol: Protocol, X: Array, y: Array, classes: Array, first: bool) -> "Self":
         """Learn a task of labels among ``classes``."""
-        seed = _seed(self.random_state) if first else self._seed
+        seed = check_seed(self.random_state) if first else self._seed
         scale = FirstScale(X) if first else self.scale_
         X = scale.transform(X)
         labels = np.searchsorted(classes, y)
@@ -342,7 +336,7 @@ class SleepReplayClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
             before = np.searchsorted(classes, self.classes_seen_)
         new = np.setdiff1d(here, before).size > 0
         due = not first and (self.sleep_when == "always" or (self.sleep_when == WHEN[0] and new))
-        parts = self.sleeps_per_task if due and _can_fire(X, stacklevel=4) else 0
+        parts = self.sleeps_per_task if due and can_fire(X, stacklevel=4) else 0
         state = _state(protocol, X)
 
         sleep, training = partial(sleep_as_scheduled, state), protocol.training
@@ -357,41 +351,19 @@ class SleepReplayClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
         self.n_sleeps_ = parts if first else self.n_sleeps_ + parts
         self.classes_seen_ = classes[np.union1d(before, here)]
         self._lacks = len(here) < len(self.classes_seen_)
-        self.predictor_ = self._evened(X)
+        self.predictor_ = self._evened(net, X)
         rng = default_rng(SeedSequence(seed, spawn_key=(1, stage)))
         self._kept = X[rng.permutation(len(X))[:KEPT]] if len(X) > KEPT else X
         return self
 
-    def _evened(self, X: Array) -> MLP:
-        """The network that predicts; ``X`` are scaled samples of the last task."""
-        net = self.network_
+    def _evened(self, net: MLP, X: Array) -> MLP:
+        """What predicts with ``net`` as network_; ``X`` are scaled samples of the last task."""
         if self.homeostasis is not None and self._lacks:
             key = SeedSequence(self._seed, spawn_key=(0, self.n_tasks_))
             seen = np.searchsorted(self.classes_, self.classes_seen_)
             net = homeostasis(net, X, seen, self.homeostasis, random_state=key)
         weights, biases = ([p.astype("f8") for p in ps] for ps in (net.weights, net.biases or []))
         return MLP.from_arrays(weights, biases or None, random_state=0, **net.options)
-
-
-def _seed(random_state: Any) -> int:
-    """An int from which all random numbers follow: ``random_state`` itself, or one drawn of it."""
-    if isinstance(random_state, Integral) and not isinstance(random_state, bool):
-        return check_int("random_state", random_state)
-    if random_state is not None and not isinstance(random_state, RandomState):
-        raise ValueError(
-            "random_state must be None, a non-negative int or a numpy.random.RandomState, got"
-            f" {random_state!r:.60}"
-        )
-    return int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
-
-
-def _can_fire(X: Array, stacklevel: int) -> bool:
-    """Whether a sleep on the scaled samples ``X`` has any input; warns if not."""
-    can = bool((X > 0).any())
-    if not can:
-        text = "no sleep: no sample has an intensity above 0"
-        warnings.warn(text, NoChangeWarning, stacklevel)
-    return can
 
 
 def _state(protocol: Protocol, X: Array) -> SleepState:

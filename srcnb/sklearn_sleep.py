@@ -3,7 +3,7 @@
 import copy
 import logging
 import math
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from srcnb.spiking.config import SleepConfig
 from srcnb.spiking.inputs import SampleInput
 from srcnb.spiking.scaling import FeatureScale
 from srcnb.spiking.sleeping import sleep
+from srcnb.spiking.watchers import MAX_DROP, OPTIONS, check_options, check_pair
 from srcnb.validation import (
     Array,
     RandomState,
@@ -42,6 +43,7 @@ def sleep_sklearn(
     homeostasis: float | None = 0.5,
     n_sleeps: int = 3,
     random_state: RandomState = None,
+    **options: Any,
 ) -> Any:
     """A copy of a fitted classifier of scikit-learn that has slept, with even outputs.
 
@@ -85,6 +87,14 @@ def sleep_sklearn(
     n_sleeps : int >= 0
         Sleeps in a row, each calibrated to what the one before has left.
     random_state : None, int, SeedSequence or Generator
+    **options : callback, every, validate, max_drop and progress of :func:`srcnb.sleep`
+        What ends one of several sleeps ends them all: the next ones are not begun.
+        ``callback(step, net)`` gets the network of :func:`srcnb.from_sklearn`, whose features are
+        those that the classifier gets (behind a Pipeline's scaler), with outputs as they are;
+        ``step`` counts from the beginning of each sleep. ``validate`` is a pair (X, y) as
+        ``model.score`` takes it. Its accuracy is that of the model that would be returned, with
+        outputs on one scale, and may fall by ``max_drop`` in all sleeps together, from what it is
+        with ``n_sleeps=0``. It decides where the sleep ends, and nothing else.
 
     Returns
     -------
@@ -97,13 +107,20 @@ def sleep_sklearn(
         For other estimators; the message says what to do.
     ValueError
         For a model that is not fitted or has another activation than relu; one without a hidden
-        layer that would sleep with nothing to change; and for samples that it does not take.
+        layer that would sleep with nothing to change; and for samples or labels that it does not
+        take.
 
     Warns
     -----
     RateWarning, SilentLayerWarning, NoChangeWarning
         As :func:`srcnb.sleep` does.
     """
+    for name in options:
+        if name not in OPTIONS:
+            raise TypeError(
+                f"options of sleep_sklearn must be among {', '.join(OPTIONS)}, got {name}"
+            )
+    check_options(**options)
     last = model
     while _is_pipeline(last):
         last = last.steps[-1][1]
@@ -112,7 +129,9 @@ def sleep_sklearn(
     if not isinstance(config, SleepConfig):
         config = SleepTargets() if config is None else config
         check_instance("config", config, SleepTargets, "a SleepConfig, a SleepTargets or None")
-    seen = _places(classes, last.classes_)
+    seen = np.arange(len(last.classes_))
+    if classes is not None:
+        seen = _places("classes", classes, last.classes_)
     keep = check_real("keep", keep, 0, 1, low_open=True)
     if homeostasis is not None:
         homeostasis = check_real("homeostasis", homeostasis, 0, 1, low_open=True)
@@ -124,9 +143,17 @@ def sleep_sklearn(
             f" {last}: n_sleeps=0 brings its outputs to one scale"
         )
     samples = _features(last, _transformed(model, X), net)
-    net = _slept(net, samples, config, keep, n_sleeps, sleep_rng)
-    if homeostasis is not None:
-        net = output.homeostasis(net, samples, seen, homeostasis, random_state=output_rng)
+
+    def even(net: MLP) -> MLP:
+        if homeostasis is None:
+            return net
+        rng = copy.deepcopy(output_rng)  # the same numbers at each look
+        return output.homeostasis(net, samples, seen, homeostasis, random_state=rng)
+
+    if options.get("validate") is not None:
+        held_out, labels = _held_out(model, last, options["validate"], net)
+        options["validate"] = lambda net: np.mean(even(net).predict(held_out) == labels)
+    net = even(_slept(net, samples, config, keep, n_sleeps, sleep_rng, options))
     return _with_last(model, to_sklearn(net, like=last))
 
 
@@ -154,17 +181,15 @@ def _with_last(model: Any, last: Any) -> Any:
     return changed
 
 
-def _places(classes: Any, known: Array) -> Array:
-    """The places of these classes in ``known``, ``model.classes_``; all of them for None."""
-    if classes is None:
-        return np.arange(len(known))
-    given = check_list("classes", classes)
+def _places(name: str, labels: Any, known: Array) -> Array:
+    """The places of these labels in ``known``, ``model.classes_``."""
+    given = check_list(name, labels)
     if not given:
-        raise ValueError("classes must hold at least one label, got none")
+        raise ValueError(f"{name} must hold at least one label, got none")
     places = {label: i for i, label in enumerate(known.tolist())}
     for label in given:
         if not isinstance(label, Hashable) or label not in places:
-            raise ValueError(f"classes must be in model.classes_, {known}, got {label!r:.60}")
+            raise ValueError(f"{name} must be in model.classes_, {known}, got {label!r:.60}")
     return np.array([places[label] for label in given])
 
 
@@ -184,6 +209,24 @@ def _features(classifier: Any, X: Any, net: MLP) -> Array:
     return samples
 
 
+def _held_out(model: Any, last: Any, validate: Any, net: MLP) -> tuple[Array, Array]:
+    """``validate``, as the model takes it, as samples for ``net`` and places in ``classes_``."""
+    from sklearn.utils.validation import column_or_1d
+
+    X, y = check_pair(validate)
+    try:
+        samples = _features(last, _transformed(model, X), net)
+        labels = _places("y", column_or_1d(y, warn=True).tolist(), last.classes_)
+        if len(labels) != len(samples):
+            raise ValueError(
+                f"y must have a label for each of {len(samples)} samples, got {len(labels)}"
+            )
+    except (TypeError, ValueError) as error:
+        text = f"validate must be a pair (X, y) as model.score takes it: {error}"
+        raise ValueError(text) from error
+    return samples, labels
+
+
 def _slept(
     net: MLP,
     samples: Array,
@@ -191,8 +234,12 @@ def _slept(
     keep: float,
     n_sleeps: int,
     rng: np.random.Generator,
+    options: dict[str, Any],
 ) -> MLP:
-    """``net`` after so many sleeps on masked ``samples``, on intensities where need be."""
+    """``net`` after so many sleeps on masked ``samples``, on intensities where need be.
+
+    ``options`` are those of :func:`srcnb.sleep`, ``validate`` among them a function of a network.
+    """
     if not n_sleeps:
         return net
     scale = None
@@ -213,8 +260,19 @@ def _slept(
         )
     sleep_input = SampleInput(n_samples=1, keep=keep)
     sleep_input.update(samples)
-    for _ in range(n_sleeps):
-        slept = sleep(net, sleep_input, config, rng, scale=scale).net
-        assert slept is not None
-        net = slept
+    score: Callable[[MLP], float] | None = options.get("validate")
+    max_drop = options.get("max_drop")
+    least = 0.0
+    if score is not None:
+        least = score(net) - (MAX_DROP if max_drop is None else max_drop)
+    for i in range(1, n_sleeps + 1):
+        if score is not None:
+            # What the sleeps before this one have left.
+            options = {**options, "max_drop": float(np.clip(score(net) - least, 0, 1))}
+        result = sleep(net, sleep_input, config, rng, scale=scale, **options)
+        assert result.net is not None
+        net = result.net
+        if result.stopped is not None:
+            logger.info("sleep %d of %d was stopped, and is the last", i, n_sleeps)
+            break
     return net

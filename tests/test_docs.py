@@ -166,9 +166,10 @@ def test_the_guests_examples(capsys):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", srcnb.RateWarning)
             exec(code, {"__name__": "example"})
-    shares = [
-        [*map(int, re.findall(r"(\d+)%", line))] for line in capsys.readouterr().out.splitlines()
-    ]
+    lines = capsys.readouterr().out.splitlines()
+    watched = re.fullmatch(r"(\d+) of 18 looks, (\d+)% of all ten digits", lines.pop(2))
+    assert int(watched[1]) <= 18 and int(watched[2]) > 70
+    shares = [[*map(int, re.findall(r"(\d+)%", line))] for line in lines]
     assert len(shares) == 5
     for before, slept in (shares[:2], shares[2:4]):
         assert slept[0] > before[0] + 40 and slept[1] > before[1] - 15
@@ -320,6 +321,14 @@ def test_the_readmes_rows_of_any_network_are_those_of_the_results():
     ]
     shown = re.findall(r"^\| (?:digits|mnist|fashion-mnist), .*$", readme, re.MULTILINE)
     assert len(shown) == 6 and {*shown} <= {*known}
+
+
+def test_the_estimators_example_of_a_sleep_that_is_watched(capsys):
+    """Far above the two digits in ten that are kept without sleep and even outputs."""
+    _, example = python_blocks("docs/ESTIMATOR.md")
+    exec(example, {"__name__": "example"})
+    [score] = re.findall(r"^5 sleeps, (\d+)% of all ten digits$", capsys.readouterr().out)
+    assert int(score) > 60
 
 
 def test_the_estimators_tables_are_those_of_its_benchmark():

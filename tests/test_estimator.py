@@ -157,6 +157,170 @@ def test_a_sleep_by_hand_is_no_repetition_of_those_of_the_task():
     assert not same(by_hand.sleep().network_, estimator.network_)
 
 
+NAMES = np.array(["ant", "bee", "cat", "dog", "emu", "fox"])
+# A sleep that does harm, and 40 % of all samples, none of which is trained on.
+HARM = SleepTargets(n_steps=60, rate=0.2, budget=40.0)
+HELD_OUT = np.arange(len(Y)) % 5 < 2
+
+
+def named(**options):
+    """An estimator of named classes after two tasks, without a sleep; samples are held out."""
+    estimator = small(sleep_when="never", **options)
+    for group in PAIRS[:2]:
+        rows = np.isin(Y, group) & ~HELD_OUT
+        estimator.partial_fit(X[rows], NAMES[Y[rows]], classes=NAMES)
+    return estimator
+
+
+def held_out(*classes):
+    """Held-out samples of these classes, as a user has them: a pair."""
+    rows = np.isin(Y, classes) & HELD_OUT
+    return X[rows], NAMES[Y[rows]]
+
+
+def watched(estimator, data, every, **options):
+    """{step: (network, score on ``data`` if the sleep ended there)} of a sleep by hand."""
+    seen = {}
+
+    def look(step, net):
+        ended = pickle.loads(pickle.dumps(estimator))
+        ended.network_, ended.predictor_ = net, ended._evened(net, ended._kept)
+        seen[step] = net, ended.score(*data)
+
+    estimator.sleep(callback=look, every=every, **options)
+    return seen
+
+
+def test_a_sleep_by_hand_that_is_watched_is_the_same(capsys):
+    """What is held out decides nothing as long as it is kept; each call counts its own steps."""
+    estimator, plain = named(), named()
+    for _ in range(2):
+        assert plain.sleep() is plain
+        seen = watched(
+            *(estimator, held_out(0, 1, 2, 3), 20),
+            validate=held_out(*range(6)),
+            max_drop=1,
+            progress=True,
+        )
+        assert [*seen] == [20, 40, 60]
+        assert same(seen[60][0], estimator.network_)
+        assert not same(seen[20][0], estimator.network_)
+        assert same(estimator.network_, plain.network_)
+        assert same(estimator.predictor_, plain.predictor_)
+        np.testing.assert_array_equal(estimator._kept, plain._kept)
+        np.testing.assert_array_equal(estimator.scale_.scaler.mean_, plain.scale_.scaler.mean_)
+        assert estimator.score(*held_out(0, 1, 2, 3)) == seen[60][1]
+    assert vars(estimator).keys() == vars(plain).keys() and estimator.n_sleeps_ == 2
+    assert "60.0/60.0" in capsys.readouterr().err
+
+
+def test_the_network_of_a_callback_takes_scaled_features_and_predicts_places():
+    estimator = named(homeostasis=None)
+    seen = watched(estimator, held_out(0, 1), 60)
+    places = seen[60][0].predict(estimator.scale_.transform(X))
+    np.testing.assert_array_equal(NAMES[places], estimator.predict(X))
+
+
+def test_a_callback_stops_a_sleep_by_hand():
+    estimator = named()
+    seen = watched(named(), held_out(0, 1), 20)
+    estimator.sleep(callback=lambda step, net: step >= 20, every=20)
+    assert same(estimator.network_, seen[20][0]) and estimator.n_sleeps_ == 1
+    # The next one is another sleep, from there, to its end.
+    steps = []
+    estimator.sleep(callback=lambda step, net: steps.append(step), every=20)
+    assert steps == [20, 40, 60] and estimator.n_sleeps_ == 2
+
+
+@pytest.mark.filterwarnings("ignore::srcnb.RateWarning")
+@pytest.mark.parametrize("homeostasis", [0.3, None])
+def test_held_out_data_stop_a_sleep_by_hand(homeostasis, caplog):
+    """By the accuracy of predict, with labels as they are; what is kept is the last good look."""
+    validate = held_out(0, 1, 2, 3) if homeostasis else held_out(2, 3)
+    options = dict(sleep_targets=HARM, homeostasis=homeostasis)
+    estimator = named(**options)
+    before = estimator.score(*validate)
+    scores = watched(named(**options), validate, 2)
+    fell = min(step for step, (_, score) in scores.items() if before - score > 0.2)
+    assert 2 < fell < 60 and before > 0.6
+    with caplog.at_level("INFO", "srcnb"):
+        estimator.sleep(validate=validate, max_drop=0.2, every=2)
+    assert same(estimator.network_, scores[fell - 2][0])
+    assert estimator.score(*validate) == scores[fell - 2][1] >= before - 0.2
+    [said] = [m for m in caplog.messages if "stopped" in m]
+    assert f"stopped at step {fell}, as validate fell from {before:.1%}" in said
+    # A tenth, and twenty looks, unless it is said.
+    default = named(**options).sleep(validate=validate)
+    given = named(**options).sleep(validate=validate, max_drop=0.1, every=3)
+    assert same(default.network_, given.network_)
+    assert not same(default.network_, estimator.network_)
+
+
+@pytest.mark.filterwarnings("ignore::srcnb.RateWarning")
+def test_a_sleep_by_hand_that_keeps_nothing_warns_and_counts():
+    estimator = named(sleep_targets=HARM)
+    before = estimator.network_
+    with pytest.warns(srcnb.NoChangeWarning, match="stopped at step 60, as .* those of step 0"):
+        estimator.sleep(validate=held_out(0, 1, 2, 3), every=60)
+    assert same(estimator.network_, before) and estimator.n_sleeps_ == 1
+
+
+def test_a_callback_that_fails_leaves_the_estimator_as_it_was():
+    estimator, twin = named(), named()
+    before = vars(estimator).copy()
+
+    def fail(step, net):
+        for w in net.weights:
+            w[:] = 0
+        if step == 40:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        estimator.sleep(callback=fail, every=20)
+    assert vars(estimator).keys() == before.keys()
+    assert all(vars(estimator)[name] is before[name] for name in before)
+    assert same(estimator.sleep().network_, twin.sleep().network_)
+
+
+def test_held_out_data_as_score_takes_them():
+    table = pd.DataFrame(X, columns=[f"f{i}" for i in range(N_FEATURES)])
+    estimator = small(sleep_when="never").fit(table, NAMES[Y])
+    for y in (NAMES[Y], NAMES[Y].tolist(), pd.Series(NAMES[Y], index=Y)):
+        estimator.sleep(validate=[table, y], max_drop=1)
+    with pytest.warns(DataConversionWarning):
+        estimator.sleep(validate=(table, NAMES[Y][:, None]))
+    with pytest.raises(ValueError, match=r"validate must be a pair .* feature names should match"):
+        estimator.sleep(validate=(table[[*table][::-1]], NAMES[Y]))
+    assert estimator.n_sleeps_ == 4
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        (dict(callback=print), ValueError, "callback and every go together, got callback=<built"),
+        (dict(callback=3, every=20), TypeError, r"callback must be a function of .*, got 3"),
+        (dict(every=0, callback=print), ValueError, "every must be at least 1, got 0"),
+        (dict(max_drop=0.1), ValueError, "max_drop goes with validate, got max_drop=0.1"),
+        (dict(validate=held_out(0), max_drop=2), ValueError, "max_drop must be .*, got 2"),
+        (dict(progress="no"), TypeError, "progress must be True or False, got 'no'"),
+        (dict(validate=print), TypeError, "validate must be a list, got <built-in"),
+        (dict(validate=X), ValueError, r"validate must be a pair \(X, y\), got 120 items"),
+        (dict(validate=(X, None)), ValueError, r"validate must be a pair .* y is None"),
+        (dict(validate=(X, NAMES)), ValueError, r"validate must be a pair .*\[120, 6\]"),
+        (dict(validate=(X[:, :5], NAMES[Y])), ValueError, "validate must be .* 12 features"),
+        (dict(validate=(X * np.nan, NAMES[Y])), ValueError, "validate must be .* NaN"),
+        (dict(validate=(X[:0], NAMES[:0])), ValueError, r"validate must be .* 0 sample"),
+        (dict(validate=(X[:1], ["gnu"])), ValueError, "validate must be .* y must .*got .*gnu"),
+        (dict(validate=(X[:2], [0.5, 0.7])), ValueError, "validate must be .*continuous"),
+    ],
+)
+def test_bad_options_of_a_sleep_by_hand(options, error, message):
+    estimator = named()
+    with pytest.raises(error, match=message):
+        estimator.sleep(**options)
+    assert estimator.n_sleeps_ == 0
+
+
 def test_fit_forgets_and_never_sleeps():
     estimator = stream(small(sleep_when="always"), *PAIRS)
     refitted = estimator.fit(X[Y < 4], Y[Y < 4])
@@ -295,6 +459,8 @@ def test_no_sleep_without_input():
     with pytest.warns(srcnb.NoChangeWarning, match="no sleep: no sample has an intensity above 0"):
         estimator.partial_fit(np.eye(N_CLASSES) - 1, range(N_CLASSES))
     assert (estimator.n_tasks_, estimator.n_sleeps_) == (2, 0)
+    with pytest.raises(ValueError, match="callback and every go together"):
+        estimator.sleep(callback=print)
     with pytest.warns(srcnb.NoChangeWarning) as warned:
         assert estimator.sleep().n_sleeps_ == 0
     assert warned[0].filename == __file__  # where sleep was called

@@ -54,7 +54,7 @@ ORDER = (
     *("experiments.studies.confidence", "experiments.studies", "experiments"),
     *("experiments.saved", "experiments.figures"),
     *("search_space", "search_trials", "search"),
-    *("all_or_nothing", "first_scale", "estimator"),
+    *("all_or_nothing", "first_scale", "estimator_checks", "estimator"),
     *(
         "streams",
         "cli_options",

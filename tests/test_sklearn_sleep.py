@@ -288,6 +288,135 @@ def test_the_dtype_is_kept(dtype):
     assert {p.dtype for p in parameters(slept)} == {np.dtype(dtype)}
 
 
+# Samples that were not trained on; a sleep that does harm.
+FRESH = np.clip(X + 0.1 * rng.standard_normal(X.shape), 0, 1)
+HARM = srcnb.SleepTargets(n_steps=100, budget=10.0, rate=0.2)
+
+
+def watched(model, last, every, data=(FRESH, Y), **options):
+    """[(step, network, score on ``data`` if the sleep ended there)] of sleeps of ``model``."""
+    settings = {"config": HARM, "random_state": 0} | options
+    classifier = model[-1] if isinstance(model, Pipeline) else model
+    inputs = model[:-1].transform(last) if isinstance(model, Pipeline) else last
+    _, output_rng = np.random.default_rng(0).spawn(2)
+    seen = []
+
+    def look(step, net):
+        numbers = copy.deepcopy(output_rng)
+        even = srcnb.homeostasis(net, inputs, range(4), keep=0.5, random_state=numbers)
+        ended = srcnb.to_sklearn(even, like=classifier)
+        X = model[:-1].transform(data[0]) if isinstance(model, Pipeline) else data[0]
+        seen.append((step, net, ended.score(X, data[1])))
+
+    return srcnb.sleep_sklearn(model, last, callback=look, every=every, **settings), seen
+
+
+@pytest.mark.parametrize("config", [HARM, srcnb.SleepTargets(n_steps=100, budget=10.0)])
+def test_sleeps_that_are_watched_are_the_same(config, capsys):
+    """Each counts its steps from the beginning; what is held out decides nothing if it is kept.
+
+    Whether the accuracy on it falls, or rises.
+    """
+    mlp = learnt()
+    options = dict(config=config, validate=(FRESH, Y), max_drop=1, progress=True)
+    slept, seen = watched(mlp, LAST, 50, **options)
+    assert (seen[1][2] < seen[-1][2]) == (config is not HARM)
+    assert_same(slept, srcnb.sleep_sklearn(mlp, LAST, config, random_state=0))
+    assert [step for step, _, _ in seen] == 3 * [50, 100]
+    assert slept.score(FRESH, Y) == seen[-1][2]
+    assert capsys.readouterr().err.count("100/100") == 3
+    # With outputs as they are the network is the model.
+    own, seen = watched(mlp, LAST, 100, homeostasis=None)
+    np.testing.assert_array_equal(NAMES[seen[-1][1].predict(X)], own.predict(X))
+
+
+def test_what_a_callback_stops_is_the_last_sleep(caplog):
+    mlp = learnt()
+    steps = []
+
+    def stop(step, net):
+        steps.append(step)
+        return len(steps) == 3
+
+    with caplog.at_level(logging.INFO, "srcnb"):
+        slept = srcnb.sleep_sklearn(mlp, LAST, HARM, random_state=0, callback=stop, every=50)
+    assert steps == [50, 100, 50]
+    assert said(caplog) == ["sleep 2 of 3 was stopped, and is the last"]
+    _, seen = watched(mlp, LAST, 50)
+    sleep_rng, output_rng = np.random.default_rng(0).spawn(2)
+    even = srcnb.homeostasis(seen[2][1], LAST, range(4), keep=0.5, random_state=output_rng)
+    assert_same(slept, srcnb.to_sklearn(even, mlp))
+
+
+def raw_and_its_labels():
+    """A Pipeline, the last task's samples, and held-out data, all in the user's own unit."""
+    pipeline, raw, last = scaled()
+    fresh = pd.DataFrame(FRESH * 10.0 ** np.arange(-3, 9) - 5, columns=raw.columns)
+    return pipeline, last, (fresh, pd.Series(Y, index=Y))
+
+
+@pytest.mark.parametrize("max_drop", [0.02, 0.05, 0.1])
+@pytest.mark.parametrize("made", [lambda: (learnt(), LAST, (FRESH, Y)), raw_and_its_labels])
+def test_held_out_data_stop_all_sleeps(made, max_drop):
+    """Once the accuracy of what would be returned is too far below that without a sleep."""
+    model, last, data = made()
+    _, seen = watched(model, last, 5, data)
+    start = srcnb.sleep_sklearn(model, last, n_sleeps=0, random_state=0).score(*data)
+    kept = [(0, srcnb.from_sklearn(model[-1] if made is raw_and_its_labels else model), start)]
+    for look in seen:
+        if start - look[2] > max_drop + 1e-9:
+            break
+        kept.append(look)
+    assert len(kept) <= len(seen)
+    slept, looks = watched(model, last, 5, data, validate=data, max_drop=max_drop)
+    assert [look[2] for look in looks] == [look[2] for look in kept[1:]]
+    assert slept.score(*data) == kept[-1][2]
+    classifier = slept[-1] if made is raw_and_its_labels else slept
+    np.testing.assert_array_equal(classifier.coefs_[0].T, kept[-1][1].weights[0])
+    default, tenth = (
+        srcnb.sleep_sklearn(model, last, HARM, random_state=0, validate=data, **options)
+        for options in ({}, {"max_drop": 0.1, "every": 5})
+    )
+    assert default.score(*data) == tenth.score(*data)
+
+
+def test_a_callback_that_fails_leaves_the_model_as_it_was():
+    mlp = learnt()
+    twin = copy.deepcopy(mlp)
+
+    def fail(step, net):
+        for p in (*net.weights, *net.biases):
+            p[:] = 0
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        srcnb.sleep_sklearn(mlp, LAST, FAST, callback=fail, every=50)
+    assert_same(mlp, twin)
+
+
+@pytest.mark.parametrize("n_sleeps", [0, 3])
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        (dict(engine="numba"), TypeError, "options .* callback, .*progress, got engine"),
+        (dict(callback=print), ValueError, "callback and every go together, got callback=<built"),
+        (dict(callback=len, every=9), TypeError, r"callback must be a function of .*, got <built"),
+        (dict(max_drop=0.1), ValueError, "max_drop goes with validate, got max_drop=0.1"),
+        (dict(progress="no"), TypeError, "progress must be True or False, got 'no'"),
+        (dict(validate=print), TypeError, "validate must be a list, got <built-in"),
+        (dict(validate=(FRESH,)), ValueError, "validate must be a pair .*, got 1 items"),
+        (dict(validate=(FRESH, Y[:5])), ValueError, "validate must .* 160 samples, got 5"),
+        (dict(validate=(FRESH[:, 1:], Y)), ValueError, "validate must .*12.*11"),
+        (dict(validate=(FRESH, LABELS)), ValueError, "validate must .* y must .*, got 0"),
+        (dict(validate=(FRESH, None)), ValueError, "validate must .*y should be a 1d array"),
+        (dict(validate=(FRESH[:0], Y[:0])), ValueError, r"validate must .* one sample, got .*0"),
+    ],
+)
+def test_bad_options_of_the_sleeps(options, error, message, n_sleeps):
+    with pytest.raises(error, match=message):
+        srcnb.sleep_sklearn(learnt(calls=1), LAST, FAST, n_sleeps=n_sleeps, **options)
+
+
 def test_without_a_hidden_layer_only_the_outputs_change():
     mlp = learnt(hidden=())
     with pytest.raises(ValueError, match="model must have a hidden layer.*n_sleeps=0"):

@@ -1,5 +1,6 @@
 """What looks at a sleep: a callback, and data to be kept."""
 
+import inspect
 from dataclasses import replace
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 from conftest import small_config, small_net
 
 import srcnb
+from srcnb.spiking import watchers
 
 
 @pytest.mark.parametrize("every", [1, 7, 300, 5000])
@@ -165,6 +167,61 @@ def test_validate_at_once_keeps_the_network_and_warns():
     for a, b in zip(result.net.weights, net.weights, strict=True):
         np.testing.assert_array_equal(a, b)
         assert a is not b
+
+
+def test_validate_may_be_another_score():
+    """With the accuracy as the score the sleep is the same; its network is the score's own."""
+    net, x = small_net(), np.full(20, 0.5)
+    X, y = knowledge(net)
+    options = dict(random_state=1, record=True, max_drop=0.3, every=20)
+
+    def score(net):
+        right = np.mean(net.predict(X) == y)
+        for w in net.weights:
+            w[:] = np.nan
+        return right
+
+    pair = srcnb.sleep(net, x, small_config(), **options, validate=(X, y))
+    scored = srcnb.sleep(net, x, small_config(), **options, validate=score)
+    assert scored.stopped == pair.stopped.replace("accuracy on validate", "validate")
+    assert_same_sleep(scored, pair)
+    assert net.predict(X).tolist() == y.tolist()
+
+
+def test_a_score_is_not_asked_of_weights_that_overflowed():
+    asked = []
+
+    def score(net):
+        asked.append(all(np.isfinite(w).all() for w in net.weights))
+        return 1.0
+
+    with pytest.warns(srcnb.NoChangeWarning, match="at step 100, as .* from 100.0% to 0.0%"):
+        srcnb.sleep(
+            *(small_net("float32"), np.full(20, 0.5), small_config(inc=1e38), 0),
+            validate=score,
+            every=100,
+        )
+    assert asked == [True]
+
+
+@pytest.mark.parametrize(
+    ("score", "error", "message"),
+    [
+        (lambda net: 2, ValueError, r"validate\(net\) must be a finite number in .*0.*1.*, got 2"),
+        (lambda net: np.nan, ValueError, r"validate\(net\) must be .*, got nan"),
+        (lambda net: None, TypeError, r"validate\(net\) must be a number, got None"),
+        (lambda step, net: 1, TypeError, r"validate must be a function of \(net\), got <function"),
+    ],
+)
+def test_bad_scores(score, error, message):
+    with pytest.raises(error, match=message):
+        srcnb.sleep(small_net(), np.full(20, 0.5), small_config(), validate=score)
+
+
+def test_the_options_of_a_sleep_that_is_watched():
+    """Those that check_options takes are among those of srcnb.sleep."""
+    assert (*inspect.signature(watchers.check_options).parameters,) == watchers.OPTIONS
+    assert {*watchers.OPTIONS} < {*inspect.signature(srcnb.sleep).parameters}
 
 
 @pytest.mark.parametrize(

@@ -144,9 +144,11 @@ class Learner:
         return net
 
 
-def sleep_as_scheduled(state: SleepState, net: MLP, stage: int, random_state: SeedSequence) -> MLP:
-    """The sleep of a protocol as it is; returns the slept network."""
-    slept = state.sleep(net, stage, random_state).net
+def sleep_as_scheduled(
+    state: SleepState, net: MLP, stage: int, random_state: SeedSequence, **options: Any
+) -> MLP:
+    """The sleep of a protocol as it is, with ``options`` of srcnb.sleep; the slept network."""
+    slept = state.sleep(net, stage, random_state, **options).net
     assert slept is not None
     return slept
 

@@ -20,17 +20,15 @@ from srcnb.spiking.watchers import (
     Network,
     Watcher,
     caller,
-    check_validate,
+    check_options,
     guard,
+    scorer,
 )
 from srcnb.validation import (
     Array,
     ArrayLike,
     RandomState,
-    check_bool,
     check_instance,
-    check_int,
-    check_real,
     check_rng,
 )
 
@@ -48,7 +46,7 @@ def sleep(
     record: bool = False,
     callback: Callable[[int, MLP], object] | None = None,
     every: int | None = None,
-    validate: tuple[ArrayLike, ArrayLike] | None = None,
+    validate: tuple[ArrayLike, ArrayLike] | Callable[[MLP], float] | None = None,
     max_drop: float | None = None,
     progress: bool | None = None,
     block_steps: int = BLOCK_STEPS,
@@ -88,13 +86,13 @@ def sleep(
     every : int > 0
         Steps between two calls of ``callback``, or two looks at ``validate``; goes with them. For
         ``validate`` alone it need not be given: there are about 20 looks then.
-    validate : (X, y) or None
+    validate : (X, y), callable or None
         Labelled data that the network must keep, array-likes of shapes (n, n_0) and (n,). If the
         accuracy on them falls too far, the sleep ends, and what it has made since the last look at
-        which it had not is dropped: the result is that of a sleep which ended there.
+        which it had not is dropped: the result is that of a sleep which ended there. Or another
+        score in place of this accuracy: ``validate(net)``, in [0, 1], more being better.
     max_drop : float in [0, 1]
-        How far the accuracy on ``validate`` may fall below that before the sleep, as a fraction;
-        None: 0.1.
+        How far the accuracy, or the score, may fall below that before the sleep; None: 0.1.
     progress : bool or None
         A bar on stderr, or in the notebook, with the steps done and steps per second. True: shown;
         False: not. None: shown once a sleep has taken two seconds, where stderr is a terminal or in
@@ -124,17 +122,7 @@ def sleep(
     NoChangeWarning
         If layers fired and no weight changed, or the sleep was stopped before one was kept.
     """
-    alone = every is not None and callback is None and validate is None
-    if alone or (callback is not None and every is None):
-        raise ValueError(f"callback and every go together, got {callback=}, {every=}")
-    if every is not None:
-        check_int("every", every, low=1)
-    if max_drop is not None:
-        check_real("max_drop", max_drop, 0, 1)
-        if validate is None:
-            raise ValueError(f"max_drop goes with validate, got {max_drop=}, {validate=}")
-    if progress is not None:
-        check_bool("progress", progress)
+    check_options(callback, every, validate, max_drop, progress)
     start = Start.of(net, sleep_input, config, random_state, scale)
     config = start.config
     simulation = Simulation(start.net.weights, config, engine, record, block_steps=block_steps)
@@ -142,7 +130,8 @@ def sleep(
     watchers: list[Watcher] = []
     if validate is not None:
         drop = MAX_DROP if max_drop is None else float(max_drop)
-        watchers.append(guard(start.network, simulation, *check_validate(validate, net), drop))
+        score, what = scorer(validate, net, start.network)
+        watchers.append(guard(score, what, simulation, drop))
         every = every or -(-config.n_steps // MOMENTS)
         logger.info("validate: a look every %d steps, max_drop %g", every, drop)
     if callback is not None:

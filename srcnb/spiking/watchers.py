@@ -8,10 +8,20 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 
 from srcnb.mlp import MLP
-from srcnb.validation import Array, check_labels, check_list, check_samples
+from srcnb.validation import (
+    Array,
+    check_bool,
+    check_int,
+    check_labels,
+    check_list,
+    check_real,
+    check_samples,
+)
 
 logger = logging.getLogger(__name__)
 
+# The options of a sleep that is watched, for those that hand them on to srcnb.sleep.
+OPTIONS = ("callback", "every", "validate", "max_drop", "progress")
 # How often ``validate`` is looked at during a sleep, unless ``every`` says so, and how far the
 # accuracy may fall: README's own sleeps, which work, cost the current task 0.0 to 9.8 points (four
 # seeds, training data), so that none of them is stopped.
@@ -37,19 +47,45 @@ Watcher: TypeAlias = Callable[[Watched], str | None]
 
 # The network, on its own features, in which a sleep has made these weights.
 Network: TypeAlias = Callable[[list[Array]], MLP]
+# From weights to what a network with them is worth, in [0, 1].
+Score: TypeAlias = Callable[[list[Array]], float]
+
+
+def check_options(
+    callback: Any = None,
+    every: Any = None,
+    validate: Any = None,
+    max_drop: Any = None,
+    progress: Any = None,
+) -> None:
+    """Raise unless these OPTIONS are what they may be and go together; data are not looked at."""
+    alone = every is not None and callback is None and validate is None
+    if alone or (callback is not None and every is None):
+        raise ValueError(f"callback and every go together, got {callback=}, {every=}")
+    if every is not None:
+        check_int("every", every, low=1)
+    if callback is not None:
+        _check_takes("callback", callback, "(step, net)", 2)
+    if max_drop is not None:
+        check_real("max_drop", max_drop, 0, 1)
+        if validate is None:
+            raise ValueError(f"max_drop goes with validate, got {max_drop=}, {validate=}")
+    if progress is not None:
+        check_bool("progress", progress)
+
+
+def _check_takes(name: str, function: Any, what: str, n_arguments: int) -> None:
+    """TypeError for what can't be called with so many arguments."""
+    try:
+        inspect.signature(function).bind(*range(n_arguments))
+    except TypeError:
+        raise TypeError(f"{name} must be a function of {what}, got {function!r}") from None
+    except ValueError:  # some that are not written in Python do not say
+        pass
 
 
 def caller(callback: Callable[[int, MLP], object], network: Network) -> Watcher:
-    """Calls ``callback``, with weights that it may change; ends the sleep if it returns True.
-
-    TypeError for what can't be called with two arguments.
-    """
-    try:
-        inspect.signature(callback).bind(0, None)
-    except TypeError:
-        raise TypeError(f"callback must be a function of (step, net), got {callback!r}") from None
-    except ValueError:  # some that are not written in Python do not say
-        pass
+    """Calls ``callback``, with weights that it may change; ends the sleep if it returns True."""
 
     def call(simulation: Watched) -> str | None:
         step = simulation.n_steps
@@ -62,39 +98,60 @@ def caller(callback: Callable[[int, MLP], object], network: Network) -> Watcher:
     return call
 
 
-def check_validate(validate: Any, net: MLP) -> tuple[Array, Array]:
-    """``validate`` as data of the network's width and labels of its classes."""
+def check_pair(validate: Any) -> list[Any]:
+    """``validate`` as a list of two, [X, y]."""
     pair = check_list("validate", validate)
     if len(pair) != 2:
         raise ValueError(f"validate must be a pair (X, y), got {len(pair)} items")
+    return pair
+
+
+def scorer(validate: Any, net: MLP, network: Network) -> tuple[Score, str]:
+    """What ``validate`` says of weights, and what that is called; ``net`` is that before."""
+    if callable(validate):
+        _check_takes("validate", validate, "(net)", 1)
+
+        def score(weights: list[Array]) -> float:
+            return check_real("validate(net)", validate(network([w.copy() for w in weights])), 0, 1)
+
+        return score, "validate"
+    pair = check_pair(validate)
     X = check_samples("validate[0]", pair[0], net.layer_sizes[0], net.dtype)
-    return X, check_labels("validate[1]", pair[1], len(X), net.layer_sizes[-1])
-
-
-def guard(network: Network, simulation: Watched, X: Array, y: Array, max_drop: float) -> Watcher:
-    """Ends a sleep at which accuracy falls too far, and goes back to the last look before that."""
+    y = check_labels("validate[1]", pair[1], len(X), net.layer_sizes[-1])
 
     def accuracy(weights: list[Array]) -> float:
-        with np.errstate(over="ignore", invalid="ignore"):
-            return float(np.mean(network(weights).predict(X) == y))
+        return float(np.mean(network(weights).predict(X) == y))
 
-    before = accuracy(simulation.weights)
+    return accuracy, "accuracy on validate"
+
+
+def guard(score: Score, what: str, simulation: Watched, max_drop: float) -> Watcher:
+    """Ends a sleep at which ``score`` falls too far, and goes back to the last look before that."""
+
+    def now(weights: list[Array]) -> float:
+        # Of weights that have overflowed, no answer is right.
+        if not all(np.isfinite(w).all() for w in weights):
+            return 0.0
+        with np.errstate(over="ignore", invalid="ignore"):
+            return score(weights)
+
+    before = now(simulation.weights)
     good = simulation.state()
 
     def look(simulation: Watched) -> str | None:
         nonlocal good
         step = simulation.n_steps
         try:
-            now = accuracy(simulation.weights)
-        except OverflowError:  # of weights that have overflowed, no answer is right
-            now = 0.0
-        logger.debug("validate at step %d: accuracy %.1f %%", step, 100 * now)
-        if before - now <= max_drop + 1e-9:  # 0.95 - 0.85 is a little more than 0.1
+            after = now(simulation.weights)
+        except OverflowError:  # nor of outputs
+            after = 0.0
+        logger.debug("validate at step %d: %.1f %%", step, 100 * after)
+        if before - after <= max_drop + 1e-9:  # 0.95 - 0.85 is a little more than 0.1
             good = simulation.state()
             return None
         simulation.go_back(good)
         return (
-            f"stopped at step {step}, as accuracy on validate fell from {before:.1%} to {now:.1%};"
+            f"stopped at step {step}, as {what} fell from {before:.1%} to {after:.1%};"
             f" the weights are those of step {simulation.n_steps}"
         )
 
