@@ -23,7 +23,7 @@ extensions = [
     "myst_parser",
 ]
 templates_path = ["_templates"]
-exclude_patterns = ["_build", "**/sg_execution_times.rst"]
+exclude_patterns = ["_build"]
 suppress_warnings = ["config.cache"]
 
 html_theme = "pydata_sphinx_theme"
@@ -58,6 +58,7 @@ sphinx_gallery_conf = {
     "within_subsection_order": "FileNameSortKey",
     "abort_on_example_error": True,
     "remove_config_comments": True,
+    "write_computation_times": False,  # a page that loads from the network; the README has times
 }
 
 # Pages that are outside of docs, and the pages here that stand for them.
@@ -120,7 +121,8 @@ def as_page(app, name, content):
     )
     text = re.sub(r"(\[[^][]*\])\((?!\w+:)([^)#\s]+)(#[^)]*)?\)", replace, text)
     if name in TOCTREES:
-        text += f"\n```{{toctree}}\n:hidden:\n:glob:\n\n{TOCTREES[name]}\n```\n"
+        hidden = ":hidden:\n" * (name == "studies/README")  # which has a table of its pages
+        text += f"\n```{{toctree}}\n{hidden}:glob:\n\n{TOCTREES[name]}\n```\n"
     content[0] = text
 
 

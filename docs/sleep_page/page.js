@@ -421,7 +421,7 @@ function fill() {
     overlap: DATA.overlap, afterFirst: percent(S.afterFirst), oldBefore: percent(start[0]), newBefore: percent(start[1]),
     oldAfter: percent(end[0]), newAfter: percent(end[1]), inputRate: (2 * config.dt * config.max_rate).toFixed(2),
     dt: config.dt, maxRate: config.max_rate,
-    inputCount: S.input[1].length, hidden: N_HIDDEN, decay: config.decay, beta1: config.beta[0],
+    inputCount: S.input[1].length, hidden: N_HIDDEN, decay: config.decay, alpha: config.alpha[0], beta1: config.beta[0],
     spikeStep: k, spikeUnit: u, spikeEquation: equation(0, u, k), inc: config.inc, dec: config.dec,
     nPre: grew.length, nOnlyPost: shrank.length, rho: (config.dec / (config.inc + config.dec)).toFixed(2),
     width: config.gate_width, gate: state.gate, moved, outputText, nSteps: N, every: DATA.every,
