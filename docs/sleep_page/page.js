@@ -234,13 +234,13 @@ function drawBeams(fired) { // spikes on their way, of the phase that is shown
     for (const j of fired) for (let u = 0; u < N_HIDDEN; u++) lines.push([pixelAt(j), [X_H, yHidden(u) + 12]]);
   } else if (k && phase >= 3) {
     for (const h of sleep.layers[0].at[k]) {
-      for (let o = 0; o < N_OUT; o++) lines.push([[X_H + 99, yHidden(h) + 13], [X_O, yOut(o) + 12]]);
+      for (let o = 0; o < N_OUT; o++) lines.push([[X_H + 99, yHidden(h) + 13], [X_O, yOut(o) + 12], " out"]);
     }
     const inputs = phase === 3 ? [] : fired; // with the weights that move, what they came from
     for (const h of sleep.layers[0].at[k]) for (const j of inputs) lines.push([pixelAt(j), [X_H, yHidden(h) + 12]]);
   }
   PARTS.beams.replaceChildren();
-  for (const [[x1, y1], [x2, y2]] of lines) el(PARTS.beams, "line", { class: "beam", x1, y1, x2, y2 });
+  for (const [[x1, y1], [x2, y2], out = ""] of lines) el(PARTS.beams, "line", { class: `beam${out}`, x1, y1, x2, y2 });
   cancelAnimationFrame(dots);
   if (calm.matches || state.speed > SPEEDS[0] || !lines.length || (phase !== 1 && phase !== 3)) return;
   const moving = lines.map(([[cx, cy]]) => el(PARTS.beams, "circle", { class: "dot", r: 2, cx, cy }));
