@@ -23,7 +23,7 @@ extensions = [
     "myst_parser",
 ]
 templates_path = ["_templates"]
-exclude_patterns = ["_build", "**/sg_execution_times.rst"]
+exclude_patterns = ["_build"]
 suppress_warnings = ["config.cache"]
 
 html_theme = "pydata_sphinx_theme"
@@ -58,6 +58,8 @@ sphinx_gallery_conf = {
     "within_subsection_order": "FileNameSortKey",
     "abort_on_example_error": True,
     "remove_config_comments": True,
+    "capture_repr": (),  # a chapter prints what it shows
+    "write_computation_times": False,  # a page that loads from the network; the README has times
 }
 
 # Pages that are outside of docs, and the pages here that stand for them.
@@ -86,6 +88,12 @@ def unbroken(match):
     return match[0].replace(" ", "\N{NO-BREAK SPACE}")
 
 
+def whole_parts(rows, text):
+    """The text; in its ``rows`` no line ends within a mean ± sd, or within an interval."""
+    parts = r"(?<=\d) (± \d)|(\[[-+][\d.]+,) "
+    return re.sub(rows, lambda row: re.sub(parts, unbroken, row[0]), text, flags=re.MULTILINE)
+
+
 def as_page(app, name, content):
     """Change the Markdown of a page: its links, and what belongs to the site only.
 
@@ -94,6 +102,8 @@ def as_page(app, name, content):
     """
     path = Path(app.env.doc2path(name))
     if path.suffix != ".md":
+        if name.startswith("generated/tutorial/"):
+            content[0] = whole_parts(r"^\S.*", content[0])  # what is indented may be code
         return
     page = source = path.relative_to(ROOT).as_posix()
     text = content[0]
@@ -111,16 +121,11 @@ def as_page(app, name, content):
             return f'<a href="{target}">{label[1:-1]}</a>'
         return f"{label}({target}{anchor})"
 
-    # No line ends within a mean ± sd, or within an interval, of a table.
-    text = re.sub(
-        r"^\|.*",
-        lambda row: re.sub(r"(?<=\d) (± \d)|(\[[-+][\d.]+,) ", unbroken, row[0]),
-        text,
-        flags=re.MULTILINE,
-    )
+    text = whole_parts(r"^\|.*", text)
     text = re.sub(r"(\[[^][]*\])\((?!\w+:)([^)#\s]+)(#[^)]*)?\)", replace, text)
     if name in TOCTREES:
-        text += f"\n```{{toctree}}\n:hidden:\n:glob:\n\n{TOCTREES[name]}\n```\n"
+        hidden = ":hidden:\n" * (name == "studies/README")  # which has a table of its pages
+        text += f"\n```{{toctree}}\n{hidden}:glob:\n\n{TOCTREES[name]}\n```\n"
     content[0] = text
 
 

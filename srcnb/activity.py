@@ -66,6 +66,8 @@ def observe(
 ) -> Activity:
     """Repeat a sleep and observe it.
 
+    Memory: one byte per neuron and step, and three networks.
+
     Parameters
     ----------
     net : the network before the sleep
@@ -73,8 +75,6 @@ def observe(
     measure : gets a network with the weights of a moment, gives {name: accuracy in percent}
     n_blocks : int >= 1, blocks of steps that the sleep is split into
     n_neurons : int >= 0, of the first hidden layer, whose weights are kept at each moment
-
-    Memory: one byte per neuron and step, and three networks.
     """
     import pandas as pd
 

@@ -47,7 +47,7 @@ class SleepReplayClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
 
     ``fit`` learns all classes at once, forgets earlier fits and **never sleeps**: so GridSearchCV
     tunes the training, and :func:`srcnb.search` tunes the sleep (its ``SleepTargets`` go into
-    ``sleep_targets``). **One call of ``partial_fit`` is one task**, not a minibatch: thousands of
+    ``sleep_targets``). **One call of partial_fit is one task**, not a minibatch: thousands of
     samples of some classes, say, and it is trained on in several passes. It sleeps within and after
     each task but the first as ``sleep_when`` says; :meth:`sleep` is a sleep by hand.
 

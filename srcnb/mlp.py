@@ -170,6 +170,8 @@ class MLP:
     def save(self, path: PathLike, state: bool = False) -> None:
         """Write the network to a file of NumPy's .npz format, which ``srcnb.load`` reads.
 
+        Raises TypeError for a subclass of your own, which ``load`` could not make again.
+
         Parameters
         ----------
         path : written to a temporary name first, then renamed, so that it is whole or as it was;
@@ -177,8 +179,6 @@ class MLP:
         state : bool
             Whether momentum and random state are kept as well: then the loaded network trains on as
             this one would have, to the last bit.
-
-        Raises TypeError for a subclass of your own, which ``load`` could not make again.
         """
         if "_kind" not in vars(type(self)):
             arrays = "weights" if self._kind == "MLP" else "factors"
@@ -274,6 +274,8 @@ class MLP:
     def gradients(self, X: ArrayLike, y: ArrayLike, masks: Any = None) -> Gradients:
         """Gradients of one batch by backprop: ``Gradients(weights, biases)``.
 
+        Mean over the batch, L2 term included. See ``output`` in the class for the loss.
+
         Parameters
         ----------
         X : array-like of shape (n, n_0)
@@ -281,8 +283,6 @@ class MLP:
             for "softmax" must sum to 1 in each row
         masks : list over the hidden layers of bool (n, n_l) arrays, or None
             The units that dropout keeps. None: dropout off, and no scaling either.
-
-        Mean over the batch, L2 term included. See ``output`` in the class for the loss.
         """
         X, y, masks = self._check_batch(X, y, masks)
         layers = self._backward(X, y, masks, 1 / len(X))

@@ -131,6 +131,8 @@ def draw_activations(
 ) -> "Figure":
     """Activations of several networks as images: layers from top to bottom, networks side by side.
 
+    One colour scale for all panels of a layer: its end is what 1 % of the values exceed.
+
     Parameters
     ----------
     scores : of :func:`srcnb.before_after.joint_scores`: (n_networks, n, k) for each layer
@@ -138,8 +140,6 @@ def draw_activations(
     names : of the networks
     y : (n,) classes of the inputs, which must be in their order
     figure : Figure or None
-
-    One colour scale for all panels of a layer: its end is what 1 % of the values exceed.
     """
     names = check_list("names", names)
     if any(len(s) != len(names) or s.shape[1] != len(y) for s in scores) or len(names) < 2:

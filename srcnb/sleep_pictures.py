@@ -165,14 +165,14 @@ def draw_weight_images(
 ) -> "Figure":
     """First-layer weights as images during the sleep: their mean, and neurons that fired most.
 
+    From left to right the first moment, the last and those between, at most MAX_COLUMNS; one colour
+    scale for the mean, and one for the neurons.
+
     Parameters
     ----------
     activity : Activity
     shape : (rows, columns) of the images
     figure : Figure or None
-
-    From left to right the first moment, the last and those between, at most MAX_COLUMNS; one colour
-    scale for the mean, and one for the neurons.
     """
     images = _images(activity, shape)
     n = len(images)

@@ -1,6 +1,7 @@
 """What holds for all of the code: the direction of imports, a test for each module, its words."""
 
 import ast
+import inspect
 import re
 from pathlib import Path
 
@@ -191,6 +192,18 @@ def undocumented(tree, where):
 @pytest.mark.parametrize("name", MODULES)
 def test_everything_public_has_a_docstring(name):
     assert undocumented(MODULES[name], name) == []
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_the_reference_can_show_the_docstrings(name):
+    """A sentence below the parameters would be shown as one more, and ``x`` in bold as it is."""
+    for node in docstrings(MODULES[name]):
+        text = inspect.cleandoc(node.value)
+        for section in re.split(r"\n\n(?=.*\n---)", text):
+            title, _, *lines = section.splitlines() + [""]
+            for line in lines if title in ("Parameters", "Attributes") else ():
+                assert re.match(r" |$|[\w*]+(, [\w*]+)*( :|$)", line), line
+        assert not re.search(r"\*\*[^*\n]*``[^*\n]*\*\*", text)
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))

@@ -14,7 +14,7 @@ from srcnb.experiments import any_network
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
-MADE = ("_build", "_templates", "generated", "sg_execution_times.rst")
+MADE = ("_build", "_templates", "generated")
 PAGES = {
     path.relative_to(DOCS).with_suffix("").as_posix(): path.read_text(encoding="utf-8")
     for suffix in ("md", "rst")
@@ -36,7 +36,7 @@ def entries(text):
     for block in re.findall(r"toctree\}\n(?::.*\n)*\n(.*?)```", text, re.DOTALL):
         yield from (re.sub(r".*<(.*)>", r"\1", line) for line in block.splitlines())
     for block in re.findall(r"\.\. toctree::\n(?: {3}:.*\n)*\n((?: {3}.*\n)+)", text):
-        yield from (line.strip() for line in block.splitlines())
+        yield from (re.sub(r".*<(.*)>", r"\1", line.strip()) for line in block.splitlines())
 
 
 def test_every_page_is_in_a_toctree(conf):

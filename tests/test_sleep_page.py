@@ -336,6 +336,13 @@ def test_keys(opened):
     k = shown_state(page)["k"]
     page.wait_for_timeout(150)
     assert shown_state(page)["k"] == k
+    page.focus("#slider")  # which the keys of the page move, too
+    page.keyboard.press("Home")
+    page.keyboard.press("Shift+ArrowRight")
+    at_step(page, 10)
+    page.keyboard.press(" ")
+    assert page.text_content("#play") == "Pause"
+    page.keyboard.press(" ")
     page.focus(".unit[data-unit=o2]")
     page.keyboard.press("Enter")
     assert page.text_content("#unit-name") == "Output C"
@@ -355,7 +362,53 @@ def test_the_address_holds_the_state(opened):
     # What is none of the page's is taken for its defaults, or cut off.
     odd = opened("#seed=99&gate=none&step=9999&unit=x&speed=7")
     state = shown_state(odd)
-    assert (state["seed"], state["gate"], state["k"]) == ("0", "logistic", "300")
+    assert (state["seed"], state["gate"], state["k"]) == ("0", "additive", "300")
+    for name in ("constructor", "toString", "__proto__"):  # what every object of JavaScript has
+        assert opened(f"#step=5&unit={name}").text_content("#unit-name") == "Hidden unit 0"
+    state = shown_state(opened("#seed=2&gate=negative"))  # a part is enough
+    assert (state["seed"], state["gate"], state["k"]) == ("2", "negative", "0")
+
+
+def test_a_reload_and_the_way_back_keep_the_state(opened):
+    page = opened(viewport={"width": 1280, "height": 800})
+    scroll_to(page, "input")
+    page.keyboard.press("Shift+ArrowRight")
+    page.wait_for_url("**step=11**")
+    page.reload()
+    page.wait_for_selector("article[data-scene=play].on")
+    page.wait_for_timeout(200)  # a story that wants another step would show it now
+    at_step(page, 11)
+    page.evaluate("location.hash = '#seed=2&gate=negative&step=7'")
+    at_step(page, 7)
+    page.go_back()
+    at_step(page, 11)
+    assert shown_state(page)["seed"] == "0"
+
+
+def test_another_seed_or_gate_in_the_story_is_shown_where_its_text_speaks_of(opened):
+    page = opened(viewport={"width": 1280, "height": 800})
+    scroll_to(page, "spike")
+    steps = {shown_state(page)["k"]}
+    for key in "sgs":
+        page.keyboard.press(key)
+        steps.add(shown_state(page)["k"])
+        assert shown_state(page)["k"] == page.text_content("[data-fill=spikeStep]")
+    assert len(steps) > 1
+    page.keyboard.press("End")  # a step that the reader chose stays
+    page.keyboard.press("s")
+    assert shown_state(page)["k"] == "300"
+
+
+def test_the_weight_that_is_read_is_that_of_the_step(opened):
+    page = opened("#seed=0&gate=additive&step=15&unit=o3&speed=4")
+    page.hover("#unit-map [data-w] >> nth=0")
+    for key in ("ArrowRight", "s", "ArrowLeft"):
+        page.keyboard.press(key)
+        w = page.get_attribute("#unit-map [data-w] >> nth=0", "data-w").replace("-", "−")
+        assert f"w = {w}" in page.text_content("#weight-readout")
+    page.mouse.move(0, 0)
+    page.select_option("#unit", "h0")
+    assert "Point at a weight" in page.text_content("#weight-readout")
 
 
 def scroll_to(page, scene):
@@ -395,18 +448,30 @@ def test_with_motion_the_sleep_plays_by_itself(opened):
     page.keyboard.press("Home")
     page.keyboard.press("ArrowRight")  # phase by phase
     assert shown_state(page)["phase"] in "123"
-    at_step(page, 1)
+    page.keyboard.press(" ")  # plays on from a step that is on its way
+    assert page.text_content("#play") == "Pause"
+    page.wait_for_function("+document.querySelector('#net').dataset.k > 1")
 
 
-@pytest.mark.parametrize("width", [320, 390, 768, 1280])
-def test_nothing_is_wider_than_the_screen(opened, width):
-    page = opened(viewport={"width": width, "height": 844}, is_mobile=width < 700)
+@pytest.mark.parametrize(
+    ("width", "height"),
+    [(320, 844), (390, 844), (768, 844), (1280, 844), (390, 664), (320, 568), (700, 520)],
+)
+def test_nothing_is_wider_than_the_screen(opened, width, height):
+    page = opened(viewport={"width": width, "height": height}, is_mobile=width < 700)
     for scene in ("learn", "rule", "doubt", "play"):
         scroll_to(page, scene)
-        wide, height = page.evaluate("[document.documentElement.scrollWidth, innerHeight]")
-        assert wide <= width
-        stage = page.eval_on_selector(".stage", "s => s.getBoundingClientRect().height")
-        assert stage <= (height if width > 860 else 0.7 * height)  # there is room to read
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        stage = page.eval_on_selector(
+            ".stage", "s => Math.min(s.clientHeight, s.getBoundingClientRect().bottom)"
+        )
+        # There is room to read.
+        assert stage <= height * (1 if width > 860 else 0.7 if height > 600 else 0.75)
+    table, room, gates = page.evaluate(
+        "[document.querySelector('.scroll').scrollWidth, document.querySelector('.scroll')"
+        ".clientWidth, document.querySelector('#gates').clientWidth]"
+    )
+    assert table <= room and gates <= 620
 
 
 def test_controls_have_names(opened):

@@ -12,6 +12,7 @@ const calm = matchMedia("(prefers-reduced-motion: reduce)");
 const $ = (id) => document.getElementById(id);
 const state = { seed: 0, gate: "additive", k: 0, phase: ALL, unit: "h0", speed: 4 };
 let S, sleep, story, playing = null, dots = null, scene = "learn";
+let theirs = false; // whether the reader chose the step, not the story
 
 // ---------- data ----------
 function unpack(text, Kind) {
@@ -233,13 +234,13 @@ function drawBeams(fired) { // spikes on their way, of the phase that is shown
     for (const j of fired) for (let u = 0; u < N_HIDDEN; u++) lines.push([pixelAt(j), [X_H, yHidden(u) + 12]]);
   } else if (k && phase >= 3) {
     for (const h of sleep.layers[0].at[k]) {
-      for (let o = 0; o < N_OUT; o++) lines.push([[X_H + 99, yHidden(h) + 13], [X_O, yOut(o) + 12]]);
+      for (let o = 0; o < N_OUT; o++) lines.push([[X_H + 99, yHidden(h) + 13], [X_O, yOut(o) + 12], " out"]);
     }
     const inputs = phase === 3 ? [] : fired; // with the weights that move, what they came from
     for (const h of sleep.layers[0].at[k]) for (const j of inputs) lines.push([pixelAt(j), [X_H, yHidden(h) + 12]]);
   }
   PARTS.beams.replaceChildren();
-  for (const [[x1, y1], [x2, y2]] of lines) el(PARTS.beams, "line", { class: "beam", x1, y1, x2, y2 });
+  for (const [[x1, y1], [x2, y2], out = ""] of lines) el(PARTS.beams, "line", { class: `beam${out}`, x1, y1, x2, y2 });
   cancelAnimationFrame(dots);
   if (calm.matches || state.speed > SPEEDS[0] || !lines.length || (phase !== 1 && phase !== 3)) return;
   const moving = lines.map(([[cx, cy]]) => el(PARTS.beams, "circle", { class: "dot", r: 2, cx, cy }));
@@ -311,7 +312,7 @@ function reasonOf(l, u, k) { // how many weights grew and shrank at step k, and 
   return { pre, before, after, grew, shrank };
 }
 const mean = (a) => (a.length ? a.reduce((x, y) => x + y, 0) / a.length : 0);
-let mapped = [];
+let mapped = [], read = -1; // the cells of the map; the weight that is read
 function buildMap(l) {
   const svg = $("unit-map");
   svg.replaceChildren();
@@ -322,6 +323,8 @@ function buildMap(l) {
   mapped.forEach((r, j) => r.addEventListener("click", () => readWeight(j)));
 }
 function readWeight(j) {
+  read = j;
+  if (read < 0) { $("weight-readout").textContent = "Point at a weight, or tap it, to read it."; return; }
   const [l] = parse(state.unit), cell = mapped[j];
   const from = l ? `hidden unit ${j}` : `pixel ${j} (row ${Math.floor(j / SIDE)}, column ${j % SIDE})`;
   const d = Number(cell.dataset.change);
@@ -363,8 +366,9 @@ function drawUnit() {
   set(svg, { "aria-label": `Membrane of ${title(state.unit)}, steps ${from} to ${to}; now ${number(membrane(l, u, k), 3)}` });
   $("unit-equation").textContent = equation(l, u, k);
   const id = state.unit;
-  if (mapFor !== id) { buildMap(l); mapFor = id; $("weight-readout").textContent = "Point at a weight to read it."; }
+  if (mapFor !== id) { buildMap(l); mapFor = id; read = -1; }
   drawMap(l, u, k);
+  readWeight(read);
 }
 function equation(l, u, k) {
   if (!k) return "v = 0 before the sleep";
@@ -416,7 +420,8 @@ function fill() {
   const values = {
     overlap: DATA.overlap, afterFirst: percent(S.afterFirst), oldBefore: percent(start[0]), newBefore: percent(start[1]),
     oldAfter: percent(end[0]), newAfter: percent(end[1]), inputRate: (2 * config.dt * config.max_rate).toFixed(2),
-    inputCount: S.input[1].length, hidden: N_HIDDEN, decay: config.decay, beta1: config.beta[0],
+    dt: config.dt, maxRate: config.max_rate,
+    inputCount: S.input[1].length, hidden: N_HIDDEN, decay: config.decay, alpha: config.alpha[0], beta1: config.beta[0],
     spikeStep: k, spikeUnit: u, spikeEquation: equation(0, u, k), inc: config.inc, dec: config.dec,
     nPre: grew.length, nOnlyPost: shrank.length, rho: (config.dec / (config.inc + config.dec)).toFixed(2),
     width: config.gate_width, gate: state.gate, moved, outputText, nSteps: N, every: DATA.every,
@@ -458,7 +463,7 @@ function drawTable() {
   const p = (a) => (100 * a).toFixed(0), { more } = DATA;
   const cell = ([old, fresh]) => `<td>${p(old)} <small>(${p(fresh)})</small></td>`;
   const spread = ([old, fresh]) => `<td>${p(old[0])} ± ${p(old[1])} <small>(${p(fresh[0])})</small></td>`;
-  const line = (name, values, last, on) => `<tr class="${on ? "on" : ""}"><th scope="row">${name}</th>${values.map(cell).join("")}${spread(last)}</tr>`;
+  const line = (name, values, last, on) => `<tr class="${on ? "on" : ""}"><th scope="row">${name.replaceAll(" = ", "\u00a0=\u00a0")}</th>${values.map(cell).join("")}${spread(last)}</tr>`;
   $("table").innerHTML =
     `<thead><tr><th scope="col"></th>${seeds.map((s) => `<th scope="col">seed ${s.seed}</th>`).join("")}<th scope="col">${more.n} seeds</th></tr></thead><tbody>` +
     line("before", seeds.map((s) => s.sleeps[gates[0]].accuracy[0]), more.before) +
@@ -479,13 +484,14 @@ const scenes = {
   doubt: () => show(N),
   play: () => {},
 };
-const FOCUS = { input: "input", fill: "hidden", spike: "hidden", rule: "hidden", gate: "hidden", output: "output" };
+const FOCUS = { input: "input", fill: "hidden", rule: "hidden", gate: "hidden", output: "output" };
 function enter(article) {
   if (article.classList.contains("on")) return;
   document.querySelectorAll("article").forEach((a) => a.classList.toggle("on", a === article));
   scene = article.dataset.scene;
   $("net").dataset.focus = FOCUS[scene] ?? "";
-  if (scene !== "play") pause();
+  theirs = scene === "play";
+  if (!theirs) pause();
   scenes[scene]();
 }
 
@@ -504,7 +510,7 @@ function render() {
 function choose(seed, gate) {
   S = seeds.find((s) => s.seed === seed) ?? seeds[0];
   state.seed = S.seed;
-  state.gate = gates.includes(gate) ? gate : gates[0];
+  state.gate = gates.includes(gate) ? gate : "additive";
   sleep = S.sleeps[state.gate];
   $("seed").value = state.seed;
   $("gate").value = state.gate;
@@ -546,12 +552,14 @@ function playSlowly() {
   if (state.phase < ALL) finish(next); else next();
 }
 function toggle() {
-  if (playing) { pause(); save(); return; }
+  theirs = true;
+  if ($("play").textContent === "Pause") { pause(); save(); return; }
   $("net").dataset.focus = "";
   if (state.k >= N) show(0);
   if (phased()) playSlowly(); else play(state.speed);
 }
 function move(by) {
+  theirs = true;
   pause();
   $("net").dataset.focus = "";
   if (by === 1 && phased() && state.k < N) { show(state.k + 1, 1); finish(pause, 350); } else {
@@ -559,8 +567,13 @@ function move(by) {
   }
   save();
 }
-function go(k) { pause(); $("net").dataset.focus = ""; show(k); save(); }
-function again(seed, gate) { choose(seed, gate); render(); save(); }
+function go(k) { theirs = true; pause(); $("net").dataset.focus = ""; show(k); save(); }
+function again(seed, gate) {
+  choose(seed, gate);
+  // The text now speaks of other steps: the picture shows them, but where the reader chose the step.
+  if (theirs) render(); else scenes[scene]();
+  save();
+}
 
 // ---------- the address ----------
 let saving = null;
@@ -573,12 +586,13 @@ function save() { // a little later: browsers refuse too many changes in a row
 }
 function load() { // whether the address holds a state
   const given = new URLSearchParams(location.hash.slice(1));
-  if (!given.has("step")) return false;
+  if (!["seed", "gate", "step", "unit"].some((name) => given.has(name))) return false;
   const whole = (name, fallback) => (/^\d+$/.test(given.get(name) ?? "") ? Number(given.get(name)) : fallback);
   const unit = given.get("unit") ?? "";
-  state.unit = unit in PARTS.units ? unit : "h0";
+  state.unit = Object.hasOwn(PARTS.units, unit) ? unit : "h0";
   state.speed = SPEEDS.includes(whole("speed")) ? whole("speed") : state.speed;
   $("speed").value = state.speed;
+  theirs = true;
   pause();
   choose(whole("seed", 0), given.get("gate"));
   show(whole("step", 0));
@@ -617,8 +631,9 @@ function faster(by, to) {
 }
 const cycle = (list, value) => list[(list.indexOf(value) + 1) % list.length];
 document.addEventListener("keydown", (event) => {
-  const at = event.target, typing = at.matches("input, select, textarea");
-  if (event.ctrlKey || event.metaKey || event.altKey || typing) return;
+  const at = event.target;
+  // The slider moves by these keys as the page does; a list of choices and a wide table have their own.
+  if (event.ctrlKey || event.metaKey || event.altKey || at.matches("select, .scroll")) return;
   const step = event.shiftKey ? 10 : 1;
   const keys = {
     ArrowRight: () => move(step), ArrowLeft: () => move(-step), Home: () => go(0), End: () => go(N),
@@ -636,6 +651,7 @@ addEventListener("hashchange", load);
 const articles = document.querySelectorAll("article");
 if (load()) {
   scene = "play";
+  history.scrollRestoration = "manual"; // a reload goes to the state too, not to the story
   $("your-turn").classList.add("on");
   $("your-turn").scrollIntoView({ behavior: "instant" });
 } else show(0);

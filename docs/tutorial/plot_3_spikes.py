@@ -65,7 +65,7 @@ def impulse(W, s_pre, alpha):
     return alpha * (W @ s_pre)
 
 
-def integrate(v, I, decay):  # noqa: E741
+def integrate(v, I, decay):
     """v = decay · v + I."""
     return decay * v + I
 
@@ -198,10 +198,10 @@ assert (once != not_doubled).any()
 # ``srcnb/spiking/reference.py`` has these functions under the same names. (Its ``integrate`` also
 # takes the current.) Bit for bit:
 
-from srcnb.spiking import reference  # noqa: E402
+from srcnb.spiking import reference
 
 v, s_pre = rng.normal(size=300), s_0[5]
-I = impulse(W, s_pre, 1.5)  # noqa: E741
+I = impulse(W, s_pre, 1.5)
 np.testing.assert_array_equal(I, reference.impulse(W, s_pre, 1.5))
 v = integrate(v, I, 0.999)
 np.testing.assert_array_equal(

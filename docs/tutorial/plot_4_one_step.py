@@ -55,7 +55,7 @@ def impulse(W, s_pre, alpha):
     return alpha * (W @ s_pre)
 
 
-def integrate(v, I, decay):  # noqa: E741
+def integrate(v, I, decay):
     """v = decay · v + I."""
     return decay * v + I
 
@@ -92,7 +92,7 @@ v = [np.zeros(3), np.zeros(2)]
 s = np.array([True, True, False, False])
 print("input spikes s_0 =", s.astype(int))
 for layer in (0, 1):
-    I = impulse(W[layer], s, alpha[layer])  # noqa: E741
+    I = impulse(W[layer], s, alpha[layer])
     v[layer] = integrate(v[layer], I, decay)
     s_post = fire(v[layer], beta[layer])
     before = W[layer].copy()

@@ -42,7 +42,7 @@ def impulse(W, s_pre, alpha):
     return alpha * (W @ s_pre)
 
 
-def integrate(v, I, decay):  # noqa: E741
+def integrate(v, I, decay):
     """v = decay · v + I."""
     return decay * v + I
 

@@ -47,6 +47,8 @@ def features(net: MLP, X: ArrayLike) -> Array:
 def herding(phi: ArrayLike, n: int) -> Array:
     """Choose samples whose mean stays near the mean of all, in order of importance.
 
+    Raises TypeError or ValueError for features that are not finite or not 2-D, and for n < 0.
+
     Parameters
     ----------
     phi : array-like of shape (n_samples, n_features), features of one class
@@ -57,8 +59,6 @@ def herding(phi: ArrayLike, n: int) -> Array:
     -------
     (min(n, n_samples),) int64 array: rows of ``phi`` in order, each at most once. The first has the
     smallest φ·μ; each next one brings the mean of those chosen nearest to μ, the mean of all rows.
-
-    Raises TypeError or ValueError for features that are not finite or not 2-D, and for n < 0.
     """
     phi = check_array("phi", phi, 2)
     n = min(check_int("n", n), len(phi))
