@@ -38,7 +38,10 @@ def examples():
     return namespaces
 
 
-def test_contributing_adds_a_method(examples, sequence, protocol):
+@pytest.mark.parametrize("keep", [None, 0.3])
+def test_contributing_adds_a_method(examples, sequence, protocol, keep):
+    """Which is read as src is, also where the protocol brings outputs to one scale."""
+    protocol = replace(protocol, homeostasis=keep)
     steps = zip(
         examples[0]["noisy"](sequence, protocol, 0),
         METHODS["src"](sequence, protocol, 0),
@@ -46,7 +49,9 @@ def test_contributing_adds_a_method(examples, sequence, protocol):
     )
     for noisy, plain in steps:
         assert (noisy.stage, noisy.phase) == (plain.stage, plain.phase)
-        assert (noisy.model.weights[0] != plain.model.weights[0]).any()
+        assert type(noisy.model) is type(plain.model)
+        nets = [getattr(model, "net", model) for model in (noisy.model, plain.model)]
+        assert (nets[0].weights[0] != nets[1].weights[0]).any()
 
 
 @pytest.mark.filterwarnings("ignore::srcnb.SilentLayerWarning")
@@ -74,7 +79,7 @@ def test_contributing_names_what_is_there():
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     named = re.findall(r"`(\w+)`\s+(?:in|of)\s+`([\w/]+\.py)`", text)
     assert {name for name, _ in named} == {
-        *("METHODS", "ORDER", "test_which_methods_sleep", "EXPERIMENTS", "test_names")
+        *("METHODS", "KEEPS", "ORDER", "test_which_methods_sleep", "EXPERIMENTS", "test_names")
     }
     for name, path in named:
         # The package may be installed elsewhere than its tests are.
