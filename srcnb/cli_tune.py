@@ -1,6 +1,9 @@
 """``srcnb tune``: search for the sleep of the user's own case."""
 
 import argparse
+import os
+import shlex
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -91,5 +94,19 @@ def tune_command(args: argparse.Namespace) -> int:
     )
     for name in (PRESET, TRIALS, PICTURE):
         say(f"wrote {out / name}")
-    say(f"srcnb run --dataset {args.dataset} --preset {out / PRESET}")
+    # As the shell of the system quotes names with spaces.
+    join = subprocess.list2cmdline if os.name == "nt" else shlex.join
+    say(join(_run(args, out / PRESET)))
     return 0
+
+
+def _run(args: argparse.Namespace, preset: Path) -> list[str]:
+    """The command that runs the preset on the data and the tasks of the search."""
+    command = ["srcnb", "run", "--dataset", str(args.dataset), "--preset", str(preset)]
+    if args.target is not None:
+        command += ["--target", args.target]
+    if args.classes_per_task != 2:
+        command += ["--classes-per-task", str(args.classes_per_task)]
+    if args.data_dir is not None:
+        command += ["--data-dir", args.data_dir]
+    return command

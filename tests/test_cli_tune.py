@@ -1,6 +1,7 @@
 """srcnb tune: from the command line to a preset that srcnb run takes."""
 
 import re
+import shlex
 import sys
 
 import numpy as np
@@ -43,13 +44,27 @@ def test_tune_and_run(tune, tmp_path, capsys):
     assert (tune.out / "search.png").read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
     preset = load_preset(tune.out / "preset.json")
     assert preset.hidden == (12, 12) and preset.homeostasis is not None
-    command = printed.splitlines()[-1].split()
+    command = shlex.split(printed.splitlines()[-1])
     assert command[:2] == ["srcnb", "run"]
     results = tmp_path / "results"
     more = ["--methods", "src", "--seeds", "1", "--jobs", "1", "--out", str(results)]
     assert cli.main([*command[1:], *more]) == 0
     assert "toy, tuned protocol, 3 tasks" in capsys.readouterr().out
     assert set(pd.read_csv(results / "results.csv")["phase"]) == {"train", "sleep"}
+
+
+@pytest.mark.filterwarnings("ignore::srcnb.SilentLayerWarning")
+def test_the_command_has_the_column_the_tasks_and_the_folder(tune, toy_data, tmp_path, capsys):
+    """Of a table, whose column of labels has a space in its name."""
+    table = pd.DataFrame(toy_data.X).assign(**{"the kind": toy_data.y})
+    table.to_csv(tmp_path / "toy.csv", index=False)
+    case = ["--dataset", tmp_path / "toy.csv", "--target", "the kind", "--classes-per-task", 3]
+    assert tune(*case, "--data-dir", tmp_path) == 0
+    command = shlex.split(capsys.readouterr().out.splitlines()[-1])
+    assert command[-2:] == ["--data-dir", str(tmp_path)]
+    more = ["--methods", "src", "--seeds", "1", "--jobs", "1", "--out", str(tmp_path / "results")]
+    assert cli.main([*command[1:], *more]) == 0
+    assert "toy, tuned protocol, 2 tasks" in capsys.readouterr().out
 
 
 def test_resume(tune, capsys):

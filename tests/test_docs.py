@@ -38,7 +38,10 @@ def examples():
     return namespaces
 
 
-def test_contributing_adds_a_method(examples, sequence, protocol):
+@pytest.mark.parametrize("keep", [None, 0.3])
+def test_contributing_adds_a_method(examples, sequence, protocol, keep):
+    """Which is read as src is, also where the protocol brings outputs to one scale."""
+    protocol = replace(protocol, homeostasis=keep)
     steps = zip(
         examples[0]["noisy"](sequence, protocol, 0),
         METHODS["src"](sequence, protocol, 0),
@@ -46,7 +49,9 @@ def test_contributing_adds_a_method(examples, sequence, protocol):
     )
     for noisy, plain in steps:
         assert (noisy.stage, noisy.phase) == (plain.stage, plain.phase)
-        assert (noisy.model.weights[0] != plain.model.weights[0]).any()
+        assert type(noisy.model) is type(plain.model)
+        nets = [getattr(model, "net", model) for model in (noisy.model, plain.model)]
+        assert (nets[0].weights[0] != nets[1].weights[0]).any()
 
 
 @pytest.mark.filterwarnings("ignore::srcnb.SilentLayerWarning")
@@ -74,7 +79,7 @@ def test_contributing_names_what_is_there():
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     named = re.findall(r"`(\w+)`\s+(?:in|of)\s+`([\w/]+\.py)`", text)
     assert {name for name, _ in named} == {
-        *("METHODS", "ORDER", "test_which_methods_sleep", "EXPERIMENTS", "test_names")
+        *("METHODS", "KEEPS", "ORDER", "test_which_methods_sleep", "EXPERIMENTS", "test_names")
     }
     for name, path in named:
         # The package may be installed elsewhere than its tests are.
@@ -329,6 +334,52 @@ def test_the_estimators_example_of_a_sleep_that_is_watched(capsys):
     exec(example, {"__name__": "example"})
     [score] = re.findall(r"^5 sleeps, (\d+)% of all ten digits$", capsys.readouterr().out)
     assert int(score) > 60
+
+
+def best_controls():
+    """{(data set, network): (its best control, the sleep over it)}, where all were run."""
+    found = {}
+    for name, dataset in RESULTS.items():
+        results = pd.read_csv(ROOT / f"docs/results/{name}.csv", dtype={"head": str})
+        for network, rows in results.groupby("network"):
+            heads = rows.pivot(index="seed", columns=["method", "head"], values="accuracy")
+            if "lazy" in heads:  # not in networks of scikit-learn
+                controls = {c: any_network.best_share(heads[c]) for c in any_network.CONTROLS}
+                best = max(controls, key=lambda c: controls[c].mean())
+                gain = (heads["src", "0.3"] - controls[best]).mean()
+                found[dataset, network] = (any_network.CONTROLS[best], gain)
+    return found
+
+
+def test_what_the_readme_says_it_is_worth_is_what_the_results_say():
+    """Beside the best control of each network: the smallest and the largest of MNIST, and so on."""
+    gains = {key: gain for key, (_, gain) in best_controls().items()}
+    single = {key: gains.pop(key) for key in [*gains] if "one class" in key[1]}
+    on_mnist = [g for key, g in gains.items() if key[0] == "mnist" and "4000" not in key[1]]
+    others = [g for key, g in gains.items() if key[0] != "mnist" or "4000" in key[1]]
+    assert len(on_mnist) == 6 and len(others) == 8
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    said = re.search(
+        r"(\d+) to (\d+) points on MNIST up to 1200 hidden units, and with one class a task (\d+)"
+        r" there and (\d+)\s+on digits; else on .* (\d+) points at most",
+        readme,
+    )
+    known = [min(on_mnist), max(on_mnist), *sorted(single.values(), reverse=True), max(others)]
+    assert [int(n) for n in said.groups()] == [round(gain) for gain in known]
+
+
+def test_the_page_of_what_sleep_can_do_has_rows_of_the_results():
+    """Its table: without sleep, the best control, the sleep, and the difference to that control."""
+    text = (ROOT / "docs/what_sleep_can_do.md").read_text(encoding="utf-8")
+    known, best_of = set(), best_controls()
+    for name, dataset in RESULTS.items():
+        for row in rows_of(name).to_dict("records"):
+            best, _ = best_of.get((dataset, row["network"]), (None, 0))
+            if best == "less excitable":
+                columns = ["network", "sequential", best, "src", f"src over {best}"]
+                known.add(f"| {dataset}, {' | '.join(row[column] for column in columns)} |")
+    shown = re.findall(r"^\| (?:digits|mnist|fashion-mnist), .*$", text, re.MULTILINE)
+    assert len(shown) == 6 and {*shown} <= known
 
 
 def test_the_estimators_tables_are_those_of_its_benchmark():
