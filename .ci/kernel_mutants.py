@@ -28,7 +28,7 @@ name = "local"
 TESTS = """
 NUMBA_CACHE_DIR=$(mktemp -d) && export NUMBA_CACHE_DIR
 tests="tests/test_kernel.py tests/test_changes.py tests/test_events.py tests/test_golden.py"
-python -m pytest -x -q -p no:cacheprovider $tests
+python -m pytest -x -q -p no:cacheprovider --slow -m "not long" $tests
 code=$?
 rm -rf "$NUMBA_CACHE_DIR"
 exit $code

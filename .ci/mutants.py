@@ -61,7 +61,8 @@ def notices(folder, mutant, tests):
     tests = [test for test in tests if (folder / test).exists()]
     if not tests:
         return False
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests]
+    options = ["-x", "-q", "-p", "no:cacheprovider", "--slow", "-m", "not long"]
+    command = [sys.executable, "-m", "pytest", *options, *tests]
     env = {**os.environ, **ONE_THREAD, "PYTHONPATH": str(folder), "MUTANT_UNDER_TEST": mutant}
     try:
         done = subprocess.run(command, cwd=folder, env=env, capture_output=True, timeout=LIMIT)

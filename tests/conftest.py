@@ -21,14 +21,14 @@ GOLDEN = Path(__file__).parent / "golden"
 
 
 def pytest_addoption(parser):
-    parser.addoption("--slow", action="store_true", help="run the long tests as well")
+    parser.addoption("--slow", action="store_true", help="run the slow and the long tests as well")
 
 
 def pytest_collection_modifyitems(config, items):
     if not config.getoption("--slow"):
         for item in items:
-            if "slow" in item.keywords:
-                item.add_marker(pytest.mark.skip(reason="long: run with --slow"))
+            if {"slow", "long"} & {*item.keywords}:
+                item.add_marker(pytest.mark.skip(reason="takes long: run with --slow"))
 
 
 def golden_files(pattern):

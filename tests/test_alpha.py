@@ -44,6 +44,7 @@ def asked(monkeypatch):
     return configs
 
 
+@pytest.mark.slow
 def test_alpha_and_beta_together_change_no_spike(sequence, small):
     """Only θ = β/α matters: times a power of two, which rounds nothing, bit for bit."""
     base = measured(sequence, small, "θ")
@@ -54,6 +55,7 @@ def test_alpha_and_beta_together_change_no_spike(sequence, small):
     assert base[0]["rate 2"] > 0
 
 
+@pytest.mark.slow
 def test_times_two_is_another_sleep(sequence, small):
     [own, read] = measured(sequence, small, "θ", 2.0)
     assert own["theta 1"] == pytest.approx(2) and own["theta 2"] == pytest.approx(2)
@@ -81,6 +83,7 @@ def test_one_constant_for_all_sleeps(sequence, small):
     assert made["paper"].alpha[2] != pytest.approx(made["diehl"].alpha[2])
 
 
+@pytest.mark.slow
 def test_the_budget_is_kept(sequence, small, asked):
     """A layer that fires n times as often changes 1/n as much at each spike."""
     products = {}

@@ -30,6 +30,7 @@ def measured(monkeypatch, sequence, network, method):
     return {row["head"]: row["accuracy"] for row in rows}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 def test_a_network_is_measured_at_the_end(monkeypatch, sequence, method):
     got = measured(monkeypatch, sequence, "400-400", method)
@@ -50,6 +51,7 @@ def test_a_network_is_measured_at_the_end(monkeypatch, sequence, method):
         assert got[f"{keep:g}"] == 100 * np.mean(read.predict(X) == y)
 
 
+@pytest.mark.slow
 def test_a_classifier_of_scikit_learn_learns_and_sleeps(monkeypatch, sequence):
     name = "400-400, scikit-learn"
     awake = measured(monkeypatch, sequence, name, "sequential")

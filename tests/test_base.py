@@ -116,6 +116,7 @@ def test_all_methods_sleep_as_often(sequence, protocol, method, monkeypatch):
         calls.clear()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("parts", "every"), [(1, 1), (4, 1), (4, 2), (4, 0)])
 @pytest.mark.parametrize("reset", [True, False])
 def test_a_first_network_is_not_trained_again(sequence, protocol, reset, parts, every):

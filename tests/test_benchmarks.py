@@ -25,7 +25,7 @@ def run(script, *arguments, cwd=None):
     return done.stdout
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_bench_sleep(tmp_path):
     arguments = ["--hidden", "30", "--widths", "20", "60", "--rounds", "1", "--out", tmp_path]
     printed = run("bench_sleep.py", *arguments)
@@ -37,39 +37,39 @@ def test_bench_sleep(tmp_path):
     assert (tmp_path / "bench_sleep.png").read_bytes().startswith(b"\x89PNG")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_bench_peers():
     """Where cc is installed, its sleep is the kernel's: the script checks that itself."""
     printed = run("bench_peers.py", "--hidden", "30", "--rounds", "1")
     assert ("784-" not in printed) and ("C " in printed or "cc is not installed" in printed)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_bench_peers_without_a_compiler(monkeypatch):
     monkeypatch.setenv("PATH", "")
     assert "cc is not installed: left out" in run("bench_peers.py", "--hidden", "30")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_bench_training():
     printed = run("bench_training.py", "--hidden", "20", "--rounds", "1")
     assert "scikit-learn / ours" in printed
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_bench_progress():
     printed = run("bench_progress.py", "--rounds", "1", "--hidden", "20")
     assert printed.count("times off") == 4
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_bench_footprint():
     printed = run("bench_footprint.py", "--rounds", "1", "--hidden", "50")
     assert "first sleep" in printed and "peak memory of 10,000 steps" in printed
     assert "comparing networks, peak memory" in printed
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_choose_controls(tmp_path):
     """Every point of a grid with every seed is in the table."""
     out = tmp_path / "controls.csv"
@@ -81,13 +81,13 @@ def test_choose_controls(tmp_path):
     assert table["accuracy"].between(0, 100).all() and "{'by': 0.9}" in printed
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_bench_runner():
     printed = run("bench_runner.py", "--rounds", "1", "--seeds", "1", "--hidden", "10")
     assert "cells/min" in printed and "1 × 1 thread" in printed
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_bench_estimator(tmp_path):
     """Each learner on a stream, after each stage; then calls in a row."""
     arguments = ["--streams", "wine", "--seeds", "2", "--calls", "3", "--out", tmp_path]
@@ -102,13 +102,13 @@ def test_bench_estimator(tmp_path):
     assert "| 3 | 9 |" in printed  # sleeps of three calls after the first
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_kill_and_resume():
     """It checks itself that nothing is lost or twice."""
     assert "srcnb experiment: killed 1 times" in run("kill_and_resume.py", "--kills", "1")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("arguments", [[], ["--lazy"]])
 def test_search_targets(tmp_path, monkeypatch, capsys, arguments):
     """Some trials with tiny networks; the first is what there is."""
@@ -128,7 +128,7 @@ def test_search_targets(tmp_path, monkeypatch, capsys, arguments):
     assert f"'{name}': {value}" in printed and printed.count(f"'{name}'") == 2
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_bench_guests(tmp_path):
     """The smallest classifier, once; and a choice."""
     guest = ["--guests", "100, Adam, 20 calls", "--seeds", "1", "--out", tmp_path]

@@ -130,6 +130,7 @@ def test_the_oracle_changes_biases_only(sequence, ready):
     assert fitted.loss(X, y) < net.loss(X, y)
 
 
+@pytest.mark.slow
 def test_measured(sequence, small):
     for biases, sleep in bias.SLEEPS.items():
         if biases == "none":

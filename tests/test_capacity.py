@@ -40,6 +40,7 @@ def test_what_is_measured(sequence, protocol):
     assert last.loc["3", "components_current":].isna().all()
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::srcnb.SilentLayerWarning")
 @pytest.mark.filterwarnings("ignore::srcnb.RateWarning")
 def test_a_tiny_run(tmp_path, tiny_source):

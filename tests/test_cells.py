@@ -68,6 +68,7 @@ def test_one_thread_inside_as_many_as_before_outside():
     assert before == (numba.get_num_threads(), [pool["num_threads"] for pool in threadpool_info()])
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::srcnb.SilentLayerWarning")
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_a_cell_is_a_function_of_its_arguments(name, tiny_source):
@@ -133,6 +134,7 @@ def digits(source):
     return [datasets.load("digits")]
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::srcnb.SilentLayerWarning")
 @pytest.mark.parametrize("name", [n for n in EXPERIMENTS if n not in STUDIES])
 def test_networks_and_sleeps_are_kept(name, tiny_source):

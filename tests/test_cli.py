@@ -28,6 +28,7 @@ def srcnb(*arguments, **options):
     )
 
 
+@pytest.mark.slow
 def test_run(tmp_path):
     out = tmp_path / "new" / "folder"
     done = srcnb("run", "--seeds", 2, "--hidden", 30, 30, "--jobs", 1, "--out", out)
@@ -54,6 +55,7 @@ def test_run_with_a_network_of_one_hidden_layer(tmp_path):
     assert set(results["phase"]) == {"train"} and len(results) == 5 * 6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("every", "stages"), [("2", {2, 4}), ("end", {5})])
 def test_sleep_every(tmp_path, every, stages):
     arguments = ["run", "--methods", "src", "--seeds", "1", "--hidden", "15", "15"]
@@ -129,6 +131,7 @@ def test_a_folder_in_the_way_is_found_out_before_training(tmp_path, capsys, no_t
     assert not (tmp_path / "results.csv").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="signals as on POSIX")
 def test_ctrl_c_leaves_finished_seeds(tmp_path):
     process = subprocess.Popen(
@@ -150,7 +153,7 @@ def test_ctrl_c_leaves_finished_seeds(tmp_path):
     assert (results.groupby("seed").size() == 30).all() and 2 <= results["seed"].nunique() < 500
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_main_job(tmp_path):
     """srcnb run without arguments: SRC remembers what sequential training forgets."""
     done = srcnb("run", cwd=tmp_path)
@@ -161,7 +164,7 @@ def test_the_main_job(tmp_path):
     assert accuracy["parallel"] > 90
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_paper_on_mnist(tmp_path, mnist_dir):
     """The paper's protocol, one seed: sequential near 20, SRC well above it, as published."""
     done = srcnb(
@@ -182,6 +185,7 @@ def test_list_of_experiments(capsys):
         assert f"{name:16} {experiment.summary} ({experiment.seeds} seeds)" in listed
 
 
+@pytest.mark.slow
 def test_experiment(tmp_path, capsys, monkeypatch):
     """Four images are quick enough as they are; again it goes on, or says how."""
     patches = EXPERIMENTS["patches"]
@@ -220,6 +224,7 @@ def test_bad_arguments_of_an_experiment(capsys, tmp_path, monkeypatch, arguments
 SMALL = ["run", "--methods", "sequential", "src", "--hidden", "12", "12"]
 
 
+@pytest.mark.slow
 def test_run_goes_on_with_resume(tmp_path, capsys):
     """Also with other seeds and methods; the same file at the end as from one run."""
     assert cli.main([*SMALL, "--seeds", "2", "--out", str(tmp_path / "whole")]) == 0
@@ -234,6 +239,7 @@ def test_run_goes_on_with_resume(tmp_path, capsys):
     assert re.search(r"protocol of .*hidden\[1\] is 12, not 13", fails(capsys, *changed))
 
 
+@pytest.mark.slow
 def test_jobs_do_not_change_the_results(tmp_path):
     for jobs in ("1", "2"):
         out = str(tmp_path / jobs)
@@ -264,6 +270,7 @@ def no_training_of_tasks(monkeypatch):
     monkeypatch.setattr(MLP, "fit", short)
 
 
+@pytest.mark.slow
 def test_classes_per_task_and_saved_networks(tmp_path):
     arguments = [*SMALL, "--seeds", "1", "--classes-per-task", "5", "--save-networks"]
     assert cli.main([*arguments, "--out", str(tmp_path)]) == 0
@@ -279,6 +286,7 @@ def test_classes_per_task_and_saved_networks(tmp_path):
     ]
 
 
+@pytest.mark.slow
 def test_the_table_is_printed_before_the_files_are_written(tmp_path, capsys, monkeypatch):
     """So that a full disk does not cost it; and the error names the file."""
     from matplotlib.figure import Figure
@@ -331,6 +339,7 @@ def test_experiment_on_another_data_set(capsys, tmp_path):
     assert "--dataset must be one of 'mnist', 'fashion-mnist'; got 'digits'" in error
 
 
+@pytest.mark.slow
 def test_own_data(tmp_path, capsys):
     """From a CSV: tasks are named by the labels, and the test part is a quarter."""
     rng = np.random.default_rng(0)
@@ -349,9 +358,10 @@ def test_own_data(tmp_path, capsys):
     assert re.search(r"its data\[0\]: sha256 is", error)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="needs POSIX")
 @pytest.mark.parametrize(
-    "closed", [*(pytest.param([one], marks=pytest.mark.slow) for one in (1, 2)), [0, 1, 2]]
+    "closed", [*(pytest.param([one], marks=pytest.mark.long) for one in (1, 2)), [0, 1, 2]]
 )
 def test_a_closed_stream_does_not_end_the_program(tmp_path, closed):
     """Nor its workers, which inherit it."""
@@ -365,6 +375,7 @@ def test_a_closed_stream_does_not_end_the_program(tmp_path, closed):
     assert done.returncode == 0 and (tmp_path / "results.png").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
 def test_a_full_stdout_costs_no_file_and_is_named(tmp_path):
     command = [*SMALL[:3], "--hidden", "12", "--seeds", "1", "--jobs", "1", "--out", tmp_path]
@@ -380,6 +391,7 @@ def test_a_full_stdout_costs_no_file_and_is_named(tmp_path):
     assert (tmp_path / "results.csv").exists() and (tmp_path / "results.png").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="needs POSIX")
 def test_a_reader_that_leaves_costs_no_file(tmp_path):
     command = [*SMALL[:3], "--hidden", "12", "--seeds", "1", "--jobs", "1", "--out", tmp_path]
@@ -392,6 +404,7 @@ def test_a_reader_that_leaves_costs_no_file(tmp_path):
     process.stderr.close()
 
 
+@pytest.mark.slow
 def test_resume_takes_no_other_tasks_or_protocol(tmp_path, capsys):
     out = ["--out", str(tmp_path), "--seeds", "1", "--resume"]
     assert cli.main([*SMALL[:3], *SMALL[4:], *out]) == 0  # sequential
@@ -429,6 +442,7 @@ def test_a_dry_run_refuses_what_a_run_refuses(
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_a_dry_run_of_another_folder(tmp_path, capsys):
     out = ["--seeds", "1", "--out", str(tmp_path), "--dry-run"]
     assert cli.main([*SMALL, *out[:-1]]) == 0

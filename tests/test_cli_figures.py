@@ -8,6 +8,7 @@ from srcnb import cli
 from srcnb.experiments import figures
 
 
+@pytest.mark.slow
 def test_figures(saved_run, tmp_path, capsys, monkeypatch):
     """What is asked for is what is drawn; by default into the folder of the run."""
     seen = []

@@ -35,6 +35,7 @@ def weights_after(out, net, layer):
     return W
 
 
+@pytest.mark.slow
 def test_a_network_trained_here(trace, capsys):
     assert trace("--neurons", 2) == 0
     printed = capsys.readouterr().out
@@ -48,6 +49,7 @@ def test_a_network_trained_here(trace, capsys):
     assert (trace.out / "trace.png").read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
 
 
+@pytest.mark.slow
 def test_the_network_is_that_of_a_run_and_a_saved_sleep_is_done_again(trace, tmp_path):
     """With the same seed, and with the files that the run has saved."""
     arguments = [
@@ -77,6 +79,7 @@ def test_the_network_is_that_of_a_run_and_a_saved_sleep_is_done_again(trace, tmp
     assert first == {name: (trace.out / name).read_bytes() for name in FILES[:3]}
 
 
+@pytest.mark.slow
 def test_a_network_in_a_file(trace, toy_data, tmp_path):
     net = srcnb.MLP((20, 15, 6), random_state=0)
     net.fit(toy_data.X, toy_data.y, epochs=2)

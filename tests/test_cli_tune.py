@@ -30,6 +30,7 @@ def tune(toy_data, tmp_path):
     return run
 
 
+@pytest.mark.slow
 def test_tune_and_run(tune, tmp_path, capsys):
     """What it prints at the end is a command that runs the preset."""
     assert tune("--trials", 4, "--seeds", "3-5") == 0
@@ -53,6 +54,7 @@ def test_tune_and_run(tune, tmp_path, capsys):
     assert set(pd.read_csv(results / "results.csv")["phase"]) == {"train", "sleep"}
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::srcnb.SilentLayerWarning")
 def test_the_command_has_the_column_the_tasks_and_the_folder(tune, toy_data, tmp_path, capsys):
     """Of a table, whose column of labels has a space in its name."""
@@ -67,6 +69,7 @@ def test_the_command_has_the_column_the_tasks_and_the_folder(tune, toy_data, tmp
     assert "toy, tuned protocol, 2 tasks" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_resume(tune, capsys):
     assert tune() == 0
     assert tune("--trials", 2) == 2
@@ -77,6 +80,7 @@ def test_resume(tune, capsys):
     assert "can't be resumed: its protocol" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_without_homeostasis_and_from_a_preset(tune):
     """And a search may start from a preset file, which keeps its own."""
     assert tune("--no-homeostasis") == 0

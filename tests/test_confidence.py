@@ -69,6 +69,7 @@ def test_joint_training_is_measured(sequence):
     assert len({got[sleep, "none"]["brier"] for sleep in ("no sleep", "sleep", "noise")}) == 3
 
 
+@pytest.mark.slow
 def test_continual_training_by_hand(sequence):
     got = measured(sequence, "continual")
     names = [f"{s}{h}" for s in ("no sleep", "sleep") for h in ("", ", homeostasis")]

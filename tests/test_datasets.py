@@ -162,6 +162,7 @@ def test_unknown_name():
         datasets.load("cifar10")
 
 
+@pytest.mark.slow
 def test_openml(monkeypatch):
     """fetch_openml is not reachable everywhere: a stand-in returns what it returns."""
     import sklearn.datasets

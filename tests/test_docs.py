@@ -154,7 +154,7 @@ def test_translation_has_the_protocols_of_the_experiments():
             assert set(numbers(steps)) == {s.n_steps(k) for s in schedules for k in stages}, name
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_example_step_by_step(capsys):
     """Five tasks of which most is kept, with even outputs more than with the network's own."""
     [example] = python_blocks("docs/python.md")
@@ -165,6 +165,7 @@ def test_the_example_step_by_step(capsys):
     assert 40 < own < even and even > 75
 
 
+@pytest.mark.slow
 def test_the_guests_examples(capsys):
     """Each by itself; in both sleeps the old classes come back, and new ones lose less than 15."""
     for code in python_blocks("docs/GUESTS.md"):
@@ -226,6 +227,7 @@ def own_stream(monkeypatch):
     return importlib.import_module("own_stream")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("arguments", "n_rows"), [([], 1), (["--encodings"], 3)])
 def test_the_script_of_streams(own_stream, monkeypatch, capsys, arguments, n_rows):
     """On its smallest stream."""
@@ -290,7 +292,7 @@ def test_choosing_looks_at_training_data_only(own_stream, monkeypatch):
     assert asked == [{"held_out": True}] * 4
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_readmes_estimator(capsys):
     """A score, printed, far above the two digits in ten that training without sleep keeps."""
     [example] = python_blocks("README.md")
@@ -328,6 +330,7 @@ def test_the_readmes_rows_of_any_network_are_those_of_the_results():
     assert len(shown) == 6 and {*shown} <= {*known}
 
 
+@pytest.mark.slow
 def test_the_estimators_example_of_a_sleep_that_is_watched(capsys):
     """Far above the two digits in ten that are kept without sleep and even outputs."""
     _, example = python_blocks("docs/ESTIMATOR.md")

@@ -74,7 +74,7 @@ def test_all_checks_of_scikit_learn_pass_and_none_is_skipped(array_api):
     assert {r["check_name"]: r for r in results if r["status"] != "passed"} == {}
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.filterwarnings("ignore")
 @parametrize_with_checks([SleepReplayClassifier()])
 def test_checks_of_scikit_learn(estimator, check, array_api):
@@ -88,6 +88,7 @@ class AfterTheFirst(SleepSchedule):
         return stage > 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bias", [True, False])
 def test_the_network_is_that_of_src(bias):
     """To the last bit, with defaults but for the hidden layers, and the first task's sleep."""
@@ -109,6 +110,7 @@ def test_the_network_is_that_of_src(bias):
     assert estimator.n_sleeps_ == 6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("when", "sleeps"),
     [("new_classes", [0, 3, 3, 6, 6]), ("always", [0, 3, 6, 9, 12]), ("never", [0] * 5)],
@@ -232,6 +234,7 @@ def test_a_callback_stops_a_sleep_by_hand():
     assert steps == [20, 40, 60] and estimator.n_sleeps_ == 2
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::srcnb.RateWarning")
 @pytest.mark.parametrize("homeostasis", [0.3, None])
 def test_held_out_data_stop_a_sleep_by_hand(homeostasis, caplog):
@@ -321,6 +324,7 @@ def test_bad_options_of_a_sleep_by_hand(options, error, message):
     assert estimator.n_sleeps_ == 0
 
 
+@pytest.mark.slow
 def test_fit_forgets_and_never_sleeps():
     estimator = stream(small(sleep_when="always"), *PAIRS)
     refitted = estimator.fit(X[Y < 4], Y[Y < 4])
@@ -335,6 +339,7 @@ def test_fit_forgets_and_never_sleeps():
         refitted.partial_fit(*of(4))
 
 
+@pytest.mark.slow
 def test_epochs():
     """3 for a task, 30 in fit, unless they are given."""
     for epochs, task, fit in ((None, 3, 30), (6, 6, 6)):
@@ -344,6 +349,7 @@ def test_epochs():
         assert same(*tasks)
 
 
+@pytest.mark.slow
 def test_outputs_are_on_one_scale_where_the_last_task_lacks_a_class():
     def evened(estimator):
         net, predictor = estimator.network_, estimator.predictor_
@@ -382,6 +388,7 @@ def test_classes_that_were_not_seen_are_not_predicted():
     assert (two.decision_function(X) == np.inf).all() and (two.predict(X) == 1).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "names",
     [
@@ -497,6 +504,7 @@ def test_pickled_in_the_middle_of_a_stream_it_goes_on_the_same():
     np.testing.assert_array_equal(estimator.predict_proba(X), again.predict_proba(X))
 
 
+@pytest.mark.slow
 def test_what_is_kept_does_not_grow():
     """And of a large task it is 2000 samples."""
     estimator = small(sleep_when="always")
@@ -511,6 +519,7 @@ def test_what_is_kept_does_not_grow():
     assert len(pickle.dumps(estimator)) - sizes[0] < kept < many.nbytes
 
 
+@pytest.mark.slow
 def test_a_failed_call_changes_nothing():
     estimator = stream(small(), *PAIRS[:2])
     twin = pickle.loads(pickle.dumps(estimator))
@@ -549,6 +558,7 @@ def test_an_error_leaves_it_as_it_was():
     assert estimator.n_sleeps_ == 0 and estimator.n_features_in_ == N_FEATURES
 
 
+@pytest.mark.slow
 def test_random_states():
     runs = [small(random_state=s).fit(X, Y).network_ for s in (0, 0, np.int64(0), 1)]
     assert same(*runs[:2]) and same(runs[0], runs[2]) and not same(runs[0], runs[3])
@@ -565,6 +575,7 @@ def test_clone_repr_and_html():
     assert "SleepReplayClassifier" in estimator._repr_html_()
 
 
+@pytest.mark.slow
 def test_in_a_pipeline_and_a_grid_search():
     pipeline = make_pipeline(StandardScaler(), small())
     assert cross_val_score(pipeline, X, Y, cv=3).mean() > 0.9
@@ -581,9 +592,10 @@ def test_classes_can_be_routed():
     assert routed == {"classes"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("load", "least"),
-    [(load_wine, 0.93), pytest.param(load_breast_cancer, 0.93, marks=pytest.mark.slow)],
+    [(load_wine, 0.93), pytest.param(load_breast_cancer, 0.93, marks=pytest.mark.long)],
 )
 def test_fit_learns_small_tables(load, least):
     """As they are, with features of several scales: five folds."""
@@ -591,7 +603,7 @@ def test_fit_learns_small_tables(load, least):
     assert scores.mean() > least
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_it_forgets_less_than_without_sleep():
     """Digits by pairs."""
     data = datasets.load("digits")
@@ -604,6 +616,7 @@ def test_it_forgets_less_than_without_sleep():
     assert scores[0] > 0.72 and scores[0] > scores[2] + 0.4 and scores[1] > scores[2] + 0.3
 
 
+@pytest.mark.slow
 def test_the_name_is_there_and_scikit_learn_is_not_imported_for_it():
     script = """
 import sys, srcnb

@@ -24,6 +24,7 @@ def test_names():
         assert experiment.seeds == (10 if ten else 3 if name == "mnist-replica" else 5)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::srcnb.SilentLayerWarning")
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_every_experiment(name, tmp_path, tiny_source):

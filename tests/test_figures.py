@@ -14,6 +14,7 @@ def run(saved_run):
     return SavedRun(saved_run, datasets.load("digits"))
 
 
+@pytest.mark.slow
 def test_all_pictures(run, tmp_path, monkeypatch):
     """Nothing is trained, the folder of the run stays as it is."""
 
@@ -75,6 +76,7 @@ def test_the_panels_of_activations(run):
         np.testing.assert_allclose(panel.images[0].get_array(), expected, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_scores_of_a_stage_are_computed_once(run, monkeypatch):
     given = []
 

@@ -171,6 +171,7 @@ def sleeping(experiment, method):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::srcnb.SilentLayerWarning")
 @pytest.mark.parametrize(
     ("name", "method"),
@@ -225,6 +226,7 @@ def test_a_sleep_after_which_more_was_done(method, tmp_path, sequence, protocol)
 PHASES = ("train", "sleep")
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::srcnb.SilentLayerWarning")
 @pytest.mark.parametrize("output_rate", [None, 0.01])
 @pytest.mark.parametrize("at", [None, "prediction", "weights"])
@@ -293,6 +295,7 @@ def test_damaged_files_are_named(tmp_path, name, content, message):
         cells.finished()
 
 
+@pytest.mark.slow
 def test_one_process_at_a_time(tmp_path):
     """The lock ends with the process that holds it, however it ends."""
     code = (

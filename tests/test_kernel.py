@@ -410,6 +410,7 @@ def test_the_negative_gate_freezes_positive_float32_weights_to_the_last_bit(w):
     assert result.weights[0].tobytes() == weights[0].tobytes()
 
 
+@pytest.mark.slow
 def test_no_cache_folder_no_matter():
     """numba compiles in memory where it finds no folder that it can write."""
     script = """

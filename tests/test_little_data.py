@@ -98,6 +98,7 @@ def test_training_goes_on_as_if_it_had_not_stopped(few):
     assert side.trained(2, {"dropout": 0.5}).dropout == 0.5
 
 
+@pytest.mark.slow
 def test_methods_start_from_the_same_network_and_choose_by_what_is_held_out(few):
     protocol = tiny_protocol()
     rows = [*little_data.measure(Cell(CONDITION, 1), few, protocol)]

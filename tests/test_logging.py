@@ -31,6 +31,7 @@ def logged(caplog):
     return messages
 
 
+@pytest.mark.slow
 def test_nothing_is_shown_unless_the_user_asks():
     script = """
 import logging, sys, numpy as np, srcnb
@@ -100,6 +101,7 @@ def test_gains_from_activations_name_their_form(logged, easy_data):
     assert logged() == []
 
 
+@pytest.mark.slow
 def test_data_sets_say_where_they_come_from(logged, tmp_path, monkeypatch):
     datasets.load("digits")
     assert logged() == ["digits: from scikit-learn, 0.25 of it for testing"]

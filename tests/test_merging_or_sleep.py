@@ -33,6 +33,7 @@ def same(one, other):
     return all(np.array_equal(w, v) for w, v in zip(one.weights, other.weights, strict=True))
 
 
+@pytest.mark.slow
 def test_the_network_of_each_method(sequence, protocol, monkeypatch):
     slept_on = []
     sleep = SleepState.sleep
@@ -71,6 +72,7 @@ def test_the_network_of_each_method(sequence, protocol, monkeypatch):
     assert not same(nets["merging, then sleep"], merged)
 
 
+@pytest.mark.slow
 def test_measured_and_in_a_table(sequence, protocol):
     rows = [
         {"method": method, "seed": seed, **row}

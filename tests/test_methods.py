@@ -24,6 +24,7 @@ def outputs(name, tasks, protocol, seed):
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", METHODS)
 def test_the_same_seed_the_same_network_another_another(name, sequence, protocol):
     one, same, other = (outputs(name, sequence, protocol, seed) for seed in (0, 0, 1))
@@ -32,6 +33,7 @@ def test_the_same_seed_the_same_network_another_another(name, sequence, protocol
     assert (one == other) == (name in ("nearest-mean", "streaming-lda"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", METHODS)
 def test_checkpoints(name, sequence, protocol):
     at = [(c.stage, c.phase) for c in METHODS[name](sequence, protocol, 0)]
@@ -43,6 +45,7 @@ def test_checkpoints(name, sequence, protocol):
         assert at == [(1, "train"), (2, "train"), (3, "train")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", METHODS)
 def test_no_method_sees_test_data_or_changes_its_tasks(name, sequence, protocol):
     arrays = [a for t in sequence for a in (t.X, t.y, t.X_all, t.y_all)]
@@ -53,6 +56,7 @@ def test_no_method_sees_test_data_or_changes_its_tasks(name, sequence, protocol)
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", METHODS)
 def test_each_learns_and_some_remember(name, sequence, protocol):
     """The first task when it is trained, and at the end more or less of all six classes."""
@@ -91,6 +95,7 @@ def test_what_each_method_keeps():
     }
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::srcnb.SilentLayerWarning")
 @pytest.mark.filterwarnings("ignore::srcnb.NoChangeWarning")
 @pytest.mark.parametrize("name", METHODS)

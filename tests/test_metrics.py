@@ -212,6 +212,7 @@ def test_no_table():
             metrics.stage_table(value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("n_tasks", "right"),
     [
@@ -264,6 +265,7 @@ PUBLISHED = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", PUBLISHED, ids=lambda path: path.stem)
 def test_published_results_are_whole(path):
     """A condition of other columns than "method" is a method too."""

@@ -146,6 +146,7 @@ def test_a_small_file_that_is_a_large_one_is_refused_by_its_header(tmp_path, nam
         getattr(own_data, name)(path)
 
 
+@pytest.mark.slow
 def test_bytes_become_float32_and_not_float64(tmp_path):
     n, width = 20_000, 1000
     X = np.zeros((n, width), np.uint8)

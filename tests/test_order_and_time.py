@@ -78,6 +78,7 @@ def test_protocols():
         assert changes(protocol_of(condition), base) == expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "n_sleeps"), [("in order", 9), (AGAIN, 12)])
 @pytest.mark.parametrize("method", ["sequential", "lazy", "less-excitable", "src", AT_END[0]])
 def test_sleeps_are_when_they_should_be(toy_data, name, n_sleeps, method, monkeypatch):

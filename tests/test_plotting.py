@@ -42,6 +42,7 @@ def test_curves(results):
     assert len(set(colours.values())) == 3
 
 
+@pytest.mark.slow
 def test_a_title_is_no_formula(results, tmp_path):
     """It has the name of a data file in it, which may be any."""
     plotting.plot_results(results, tmp_path / "results.png", "a$b$ $\\frac{$")
@@ -133,6 +134,7 @@ def test_a_search_of_too_few_trials(tmp_path):
     assert imread(tmp_path / "search.png").shape[1] > 1000
 
 
+@pytest.mark.slow
 def test_a_search_has_no_title_unless_one_is_given(tmp_path):
     plotting.plot_search(trials(), {}, tmp_path / "search.png")
     for title, same in (("", True), ("a title", False)):

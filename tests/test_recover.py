@@ -235,6 +235,7 @@ def test_the_table_gives_controls_their_best_share_and_sleep_its_own():
     assert figure.axes[0].get_yticklabels()[1].get_text() == "calibrated: sleep"
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::srcnb.SilentLayerWarning")
 @pytest.mark.filterwarnings("ignore::srcnb.RateWarning")
 def test_a_tiny_run(tmp_path, tiny_source):

@@ -106,6 +106,7 @@ def test_the_table_of_probes():
     assert table.loc["sleep", "after – before, new"].startswith("+5.5 [")
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::srcnb.SilentLayerWarning")
 @pytest.mark.filterwarnings("ignore::srcnb.RateWarning")
 @pytest.mark.parametrize("name", ["recover-probes", "recover-hidden"])

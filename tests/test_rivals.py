@@ -164,6 +164,7 @@ def test_ridge_is_that_of_all_samples_at_once(sequence, protocol):
         np.testing.assert_array_equal(model.b, 0)
 
 
+@pytest.mark.slow
 def test_random_features():
     learner = Ridge(np.random.default_rng(0), 4000, 0.1)
     X = np.random.default_rng(1).random((20, 5))

@@ -159,7 +159,8 @@ def test_resume_with_more_conditions(tmp_path):
     pd.testing.assert_frame_equal(without_time(resumed), without_time(whole))
 
 
-@pytest.mark.parametrize("jobs", [2, pytest.param(-1, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("jobs", [2, pytest.param(-1, marks=pytest.mark.long)])
 def test_jobs_give_the_same_bits(tmp_path, jobs):
     one = run(toy(), tmp_path / "one", seeds=2)
     more = run(toy(), tmp_path / "more", seeds=2, jobs=jobs)
@@ -189,6 +190,7 @@ def test_a_cell_that_fails_fails_alone_and_is_named(tmp_path, jobs):
     pd.testing.assert_frame_equal(without_time(resumed), without_time(whole))
 
 
+@pytest.mark.slow
 def test_a_cell_that_ends_its_process_fails_alone(tmp_path):
     with pytest.raises(runner.CellsFailed, match="a 2, b x, y, seed 0") as info:
         run(toy(dies_at=2), tmp_path, seeds=1, jobs=2)
@@ -199,9 +201,10 @@ def test_a_cell_that_ends_its_process_fails_alone(tmp_path):
 RUN = "runner.run_experiment(toy, out=sys.argv[1], resume=True, jobs=int(sys.argv[2]))"
 
 
-JOBS = [1, pytest.param(2, marks=pytest.mark.slow)]
+JOBS = [1, pytest.param(2, marks=pytest.mark.long)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("jobs", JOBS)
 def test_killed_in_the_middle(tmp_path, jobs):
     """kill -9, three times: no torn cell, none twice, and at last the same results."""
@@ -225,6 +228,7 @@ def test_killed_in_the_middle(tmp_path, jobs):
     pd.testing.assert_frame_equal(without_time(resumed), without_time(whole))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="needs SIGINT")
 @pytest.mark.parametrize("jobs", JOBS)
 def test_interrupted(tmp_path, jobs):
@@ -320,6 +324,7 @@ def numbers():
     return toy(data=of_file, sequence=number, measure=measure_number, needs_features=True)
 
 
+@pytest.mark.slow
 def test_workers_that_live_on_read_data_anew(tmp_path, monkeypatch):
     """A file that changes between two runs of one process; its path may be relative."""
     monkeypatch.chdir(tmp_path)
@@ -462,7 +467,7 @@ def cluster(tmp_path):
         process.wait()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_cluster_of_which_a_worker_is_killed(tmp_path, cluster):
     """Nothing lost, nothing twice, the same table; and a cell that kills its worker fails alone."""
     client, workers = cluster(1, 1)
@@ -484,7 +489,7 @@ def test_a_cluster_of_which_a_worker_is_killed(tmp_path, cluster):
     assert (tmp_path / "out/toy.md").read_text() == (tmp_path / "whole/toy.md").read_text()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_cell_that_always_kills_its_worker_of_a_cluster_fails_alone(tmp_path, cluster):
     client, _ = cluster(1, 1)
     with pytest.raises(runner.CellsFailed, match="a 2, b x, y, seed 0.*KilledWorker") as info:
@@ -493,7 +498,7 @@ def test_a_cell_that_always_kills_its_worker_of_a_cluster_fails_alone(tmp_path, 
     assert sorted(set(pd.read_csv(tmp_path / "toy.csv")["a"])) == [0, 1, 3]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_worker_with_more_threads_is_refused_by_name(tmp_path, cluster):
     client, _ = cluster(2)
     with pytest.raises(ValueError, match=r"client must .* got tcp://127.0.0.1:\d+ with 2"):
@@ -501,7 +506,7 @@ def test_a_worker_with_more_threads_is_refused_by_name(tmp_path, cluster):
     assert not list(tmp_path.glob("toy*"))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_scheduler_without_workers_and_one_that_ends(tmp_path, cluster):
     client, _ = cluster()
     with pytest.raises(ValueError, match="client must have workers, but its scheduler had none"):
@@ -523,7 +528,7 @@ def test_a_scheduler_without_workers_and_one_that_ends(tmp_path, cluster):
     assert 2 <= pd.read_csv(tmp_path / "toy.csv").groupby(["a", "seed"]).ngroups < 12
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_worker_of_a_cluster_in_another_folder_finds_the_data(tmp_path, cluster, monkeypatch):
     """And one that has read them before, and whose file has changed, reads them anew."""
     client, _ = cluster(1)

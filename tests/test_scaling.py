@@ -74,6 +74,7 @@ def networks_and_data(draw):
     return net, X
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(networks_and_data())
 def test_the_scaled_network_is_the_same_function_and_comes_back(case):
@@ -132,6 +133,7 @@ def test_where_the_features_zero_is_does_not_matter():
     np.testing.assert_allclose(a, b, rtol=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_a_classifier_behind_a_standard_scaler(dtype):
     """scikit-learn's digits, with three pixels that are always 0."""

@@ -45,6 +45,7 @@ def comparable(trials):
     return trials.drop(columns=["trial", "seconds"])
 
 
+@pytest.mark.slow
 def test_what_it_gives_and_writes(tiny_search, tmp_path):
     result = tiny_search(n_trials=4, seeds=[3, 4], finalists=2, out=tmp_path)
     trials = result.trials
@@ -86,6 +87,7 @@ def test_fresh_seeds_are_others(tiny_search):
     assert source["seeds"] == [100, 102] and source["fresh_seeds"] == [101, 103]
 
 
+@pytest.mark.slow
 def test_the_test_set_is_not_looked_at(tiny_search, toy_data):
     """Not even its shape: what comes out is the same with another one."""
     other = replace(toy_data, X_test=-1e9 * np.ones((3, 20)), y_test=np.array([5, 5, 5]))
@@ -94,6 +96,7 @@ def test_the_test_set_is_not_looked_at(tiny_search, toy_data):
     pd.testing.assert_frame_equal(comparable(one.trials), comparable(two.trials))
 
 
+@pytest.mark.slow
 def test_a_folder_is_gone_on_with(tiny_search, tmp_path, monkeypatch):
     """The same as in one go, and more trials only add to it."""
     whole = tiny_search(n_trials=3, out=tmp_path / "whole")
@@ -136,6 +139,7 @@ def test_a_damaged_journal_is_named(tiny_search, tmp_path):
         tiny_search(out=tmp_path)
 
 
+@pytest.mark.slow
 def test_a_trial_that_was_cut_off_is_run_again(tiny_search, tmp_path, monkeypatch):
     """With the same numbers: the result is that of a search that was not."""
     from srcnb import search_trials
@@ -235,7 +239,7 @@ print(len(result.trials), result.trials["state"].eq("pruned").sum())
 """
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.skipif(os.name == "nt", reason="signals as on POSIX")
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_killed_in_the_middle(tmp_path, jobs):

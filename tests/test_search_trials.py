@@ -43,6 +43,7 @@ def point(job, **change):
     return search_space.start(job.base) | {"n_steps": 200} | change
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("groups", "per_task", "every"), [(2, 1, 1), (3, 1, 1), (2, 2, 1), (2, 2, 2)]
 )
@@ -59,6 +60,7 @@ def test_the_score_is_that_of_the_method(job, toy_data, groups, per_task, every)
     assert [run_fresh(job, 5, made, 7) for _ in range(2)] == [(5, 7, expected)] * 2
 
 
+@pytest.mark.slow
 def test_networks_before_the_first_sleep_are_trained_once(job, fits):
     for seed in (3, 4, 3, 4):
         run_fresh(job, 0, point(job), seed)
@@ -117,6 +119,7 @@ def test_pruned_after_a_seed(job):
     assert len(last.user_attrs["scores"]) == 1
 
 
+@pytest.mark.slow
 def test_what_a_trial_tries_follows_from_its_number(job):
     """So that processes with the same trials before them do not try the same."""
     made = []

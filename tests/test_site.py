@@ -103,7 +103,7 @@ def test_what_sleep_can_do_has_the_results():
         assert cells == [known[2], best, known[7], known[10]]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_examples_of_the_docstrings():
     n_examples = 0
     for path in sorted((ROOT / "srcnb").rglob("*.py")):
@@ -115,7 +115,7 @@ def test_the_examples_of_the_docstrings():
     assert n_examples >= 6
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_first_example(capsys):
     [example] = re.findall(r"```python\n(.*?)```", PAGES["index"], re.DOTALL)
     exec(example, {"__name__": "example"})

@@ -87,6 +87,7 @@ def test_it_is_sleep_and_then_homeostasis():
     assert (net.weights[0] != mlp.coefs_[0].T).any()
 
 
+@pytest.mark.slow
 def test_the_options_do_what_they_say():
     mlp = learnt()
 
@@ -122,6 +123,7 @@ def test_classes_are_the_models_own_labels(names):
         assert_same(again, every)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("solver", ["adam", "sgd"])
 def test_the_original_is_unchanged_and_the_copy_learns_on(solver):
     """The solver's state is kept, as it was before the sleep; each has its own."""
@@ -235,6 +237,7 @@ def test_a_sparse_vector_is_refused():
         srcnb.sleep_sklearn(learnt(calls=1), sparse.coo_array(np.ones(12)), FAST)
 
 
+@pytest.mark.slow
 def test_data_frames_sparse_matrices_and_lists():
     mlp = learnt()
     expected = srcnb.sleep_sklearn(mlp, LAST, FAST, random_state=0)
@@ -311,6 +314,7 @@ def watched(model, last, every, data=(FRESH, Y), **options):
     return srcnb.sleep_sklearn(model, last, callback=look, every=every, **settings), seen
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("config", [HARM, srcnb.SleepTargets(n_steps=100, budget=10.0)])
 def test_sleeps_that_are_watched_are_the_same(config, capsys):
     """Each counts its steps from the beginning; what is held out decides nothing if it is kept.
@@ -355,6 +359,7 @@ def raw_and_its_labels():
     return pipeline, last, (fresh, pd.Series(Y, index=Y))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("max_drop", [0.02, 0.05, 0.1])
 @pytest.mark.parametrize("made", [lambda: (learnt(), LAST, (FRESH, Y)), raw_and_its_labels])
 def test_held_out_data_stop_all_sleeps(made, max_drop):

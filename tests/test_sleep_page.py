@@ -109,7 +109,7 @@ def test_the_sleep_of_a_seed_is_what_the_library_makes_now(data, learnt):
     assert shown["homeostasis"] == pytest.approx(make.without_sleep(learnt), abs=0.011)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_all_of_the_page_is_what_the_library_makes_now(data):
     for shown in data["seeds"]:
         now = make.packed_seed(shown["seed"])
@@ -120,7 +120,7 @@ def test_all_of_the_page_is_what_the_library_makes_now(data):
             assert shown[name] == now[name]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_means_over_more_seeds(data):
     now = make.over_more_seeds()
     for name in ("before", "homeostasis"):

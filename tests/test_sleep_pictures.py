@@ -65,6 +65,7 @@ def test_rates_moves_and_accuracies(observed):
     np.testing.assert_array_equal(drawn["task 2"], [observed.steps, [60] * 6])
 
 
+@pytest.mark.slow
 def test_figures_have_all_panels(observed):
     assert len(sleep_pictures.draw_blocks(observed).axes) == 3
     rasters = sleep_pictures.draw_rasters(observed.result, observed.blocks).axes

@@ -160,6 +160,7 @@ def test_bad_random_state_and_layers():
         srcnb.sleep(small_net(), np.zeros(20), small_config(alpha=[1] * 3, beta=[1] * 3))
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_number_of_steps():
     """12,000 steps of 2000 inputs are 24 MB as bools, 96 MB as float32 intensities."""
     script = """

@@ -42,6 +42,7 @@ def test_protocols():
         }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("which", LAYERS)
 def test_the_layers_that_step_back(which, sequence, monkeypatch):
     protocol = replace(tiny(presets.calibrated()), homeostasis=None)

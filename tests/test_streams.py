@@ -52,6 +52,7 @@ except BrokenPipeError:
     assert (done.returncode, done.stderr) == (0, "no reader\n")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
 def test_closed(closed):
     """What is printed there is lost; a process that is started has these streams, too."""

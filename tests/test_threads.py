@@ -46,6 +46,7 @@ def run(code, limit=120, **environment):
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 
 
+@pytest.mark.slow
 @needs_fork
 @pytest.mark.parametrize("inhibition", [0.0, 0.2])
 def test_a_forked_pool_after_a_sleep(inhibition):
@@ -58,6 +59,7 @@ print(got == expected, len(set(got)))
     assert run(code, NUMBA_NUM_THREADS="2") == ["True", "4"]
 
 
+@pytest.mark.slow
 @needs_fork
 def test_a_forked_pool_of_a_process_that_never_slept():
     code = """
@@ -68,6 +70,7 @@ print(got == [sleep(seed) for seed in range(2)])
     assert run(code, NUMBA_NUM_THREADS="2") == ["True"]
 
 
+@pytest.mark.slow
 @needs_fork
 def test_a_fork_while_another_thread_sleeps():
     """The lock that the other thread holds is not the child's."""
@@ -85,6 +88,7 @@ thread.join()
     assert run(code, NUMBA_NUM_THREADS="2") == 5 * ["0"]
 
 
+@pytest.mark.slow
 @needs_fork
 def test_a_fork_while_another_thread_compiles():
     """The compiler's locks, which the other thread holds, are not held in the child."""
@@ -117,7 +121,7 @@ print(doubled())
     assert run(code, limit=60, NUMBA_NUM_THREADS="2") == ["0", "0", "True"]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @needs_fork
 def test_a_forked_pool_during_the_first_sleep_of_another_thread(tmp_path):
     """Nothing is compiled yet: the other thread imports the kernel, or compiles it."""
@@ -134,6 +138,7 @@ print(got == [sleep(seed) for seed in range(2)])
     assert run(code, NUMBA_NUM_THREADS="2", NUMBA_CACHE_DIR=str(tmp_path)) == ["True"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layer", ["default", "workqueue"])
 def test_python_threads_that_sleep_at_once(layer):
     code = """

@@ -176,7 +176,7 @@ def test_the_readme_names_the_chapters_and_answers_ten_questions():
     assert all(f"]({path.name})" in text for path in CHAPTERS)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @by_chapter
 def test_chapters_run_and_know_right_from_wrong(path, tmp_path):
     """As a script, elsewhere; then the solutions pass and wrong answers do not."""

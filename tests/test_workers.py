@@ -76,6 +76,7 @@ def test_jobs():
         check_jobs("all")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="needs sched_setaffinity")
 def test_all_cores_are_those_that_it_may_use():
     code = (
