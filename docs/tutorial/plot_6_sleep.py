@@ -232,6 +232,7 @@ assert off.sum() == 51 and abs(changed[2:, off].mean() + 0.25) < 0.005
 for weights_of, value in ((W, 0.39), (W_slept, -1.85)):
     assert abs(X[2] @ weights_of[0][3] - value) < 0.005
 
+
 # %%
 # As these weights shrink, what outputs 2 and 3 get from the mixture of all images falls below 0,
 # too: their rates go to 0, and the sleep ends itself.
@@ -306,6 +307,7 @@ for name, constants in by_rule.items():
         after.append(accuracy(slept, X_s))
     print(f"{name}, 17 shared pixels, ten seeds: {after}")
     assert set(after) == {50 if name == "LTP only" else 100}
+
 
 # %%
 # What shrinks does all of it; growth is not needed here, and alone it brings nothing back.
@@ -421,19 +423,6 @@ def check_1(sleep_input_of):
 
 
 # %%
-# .. admonition:: Solution
-#    :collapsible: closed
-#
-#    Their mean is enough:
-#
-#    .. code-block:: python
-#
-#       check_1(lambda new: new.mean(axis=0))
-#
-#    Pixels of images 0 and 1 never fire then: p = 0, and their weights to outputs 2 and 3 shrink at
-#    every spike. So the sleep does better *without* anything of task 1. It is no replay of task 1.
-
-# %%
 # Exercise 2: how long?
 # ---------------------
 # From which multiple of 250 steps on were all four images recognised in the first sleep of this
@@ -448,7 +437,21 @@ def check_2(n_steps):
 
 
 # %%
-# .. admonition:: Solution
+# Solutions
+# ---------
+# .. admonition:: Solution of exercise 1
+#    :collapsible: closed
+#
+#    Their mean is enough:
+#
+#    .. code-block:: python
+#
+#       check_1(lambda new: new.mean(axis=0))
+#
+#    Pixels of images 0 and 1 never fire then: p = 0, and their weights to outputs 2 and 3 shrink at
+#    every spike. So the sleep does better *without* anything of task 1. It is no replay of task 1.
+#
+# .. admonition:: Solution of exercise 2
 #    :collapsible: closed
 #
 #    .. code-block:: python

@@ -87,6 +87,7 @@ for overlap, row in zip(overlaps, found, strict=True):
     values = ", ".join(f"{name} {value:.0f}" for name, value in zip(names, row, strict=True))
     print(f"{overlap} shared: {values}")
 
+
 # %%
 # **The answer, first half.** The constant does better: at 21 it brings back all images, where the
 # sleep of chapter 6 brings back none. At 23 the constant fails, too. The sleep on the *new* images
@@ -101,6 +102,7 @@ assert at_23["nothing"] == at_23["sleep, mean of all"] == at_23["constant"] == 5
 assert (found[:-1, names.index("constant")] == 100).all()
 for name in ("sleep, mean of the new", "homeostasis"):
     assert (found[:, names.index(name)] == 100).all()
+
 
 # %%
 # Digits: controls
@@ -231,24 +233,6 @@ def check_1(nearest_mean):
 
 
 # %%
-# .. admonition:: Solution
-#    :collapsible: closed
-#
-#    .. code-block:: python
-#
-#       def nearest_mean(sequence, X_test):
-#           means = {}
-#           for task in sequence:
-#               for c in np.unique(task.y):
-#                   means[c] = task.X[task.y == c].mean(axis=0)
-#           M = np.array([means[c] for c in sorted(means)])
-#           return ((X_test[:, None] - M) ** 2).sum(axis=2).argmin(axis=1)
-#
-#       check_1(nearest_mean)
-#
-#    It cannot forget: no class changes what is kept of another.
-
-# %%
 # Exercise 2: the control without a spike
 # ---------------------------------------
 # Write ``lowered(W, a)`` for *less-excitable*: W is a hidden layer's weights, (n_l, n_{l-1}), and a
@@ -268,7 +252,26 @@ def check_2(lowered):
 
 
 # %%
-# .. admonition:: Solution
+# Solutions
+# ---------
+# .. admonition:: Solution of exercise 1
+#    :collapsible: closed
+#
+#    .. code-block:: python
+#
+#       def nearest_mean(sequence, X_test):
+#           means = {}
+#           for task in sequence:
+#               for c in np.unique(task.y):
+#                   means[c] = task.X[task.y == c].mean(axis=0)
+#           M = np.array([means[c] for c in sorted(means)])
+#           return ((X_test[:, None] - M) ** 2).sum(axis=2).argmin(axis=1)
+#
+#       check_1(nearest_mean)
+#
+#    It cannot forget: no class changes what is kept of another.
+#
+# .. admonition:: Solution of exercise 2
 #    :collapsible: closed
 #
 #    .. code-block:: python

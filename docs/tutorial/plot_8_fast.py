@@ -158,6 +158,7 @@ for name, ms in milliseconds.items():
     )
     print(f"{name:21} {ratios}")
 
+
 # %%
 # **The answer** is yours: the ratios above were measured on the machine that ran this, once. What
 # to expect: for small layers there is no difference; for large ones neuron-major is ahead, because
@@ -262,21 +263,6 @@ def check_1(some):
 
 
 # %%
-# .. admonition:: Solution
-#    :collapsible: closed
-#
-#    A neuron needs its own row and the spikes below, nothing else:
-#
-#    .. code-block:: python
-#
-#       def some(W, s_0, config, rows):
-#           return srcnb.simulate([W[rows]], s_0, config).weights[0]
-#
-#       check_1(some)
-#
-#    ``srcnb.trace`` watches single neurons of a large network in this way.
-
-# %%
 # Exercise 2: how much comes from memory?
 # ---------------------------------------
 # Weights are float32, 4 bytes each. Say the cache holds a row but not the whole layer, and the
@@ -292,7 +278,23 @@ def check_2(traffic):
 
 
 # %%
-# .. admonition:: Solution
+# Solutions
+# ---------
+# .. admonition:: Solution of exercise 1
+#    :collapsible: closed
+#
+#    A neuron needs its own row and the spikes below, nothing else:
+#
+#    .. code-block:: python
+#
+#       def some(W, s_0, config, rows):
+#           return srcnb.simulate([W[rows]], s_0, config).weights[0]
+#
+#       check_1(some)
+#
+#    ``srcnb.trace`` watches single neurons of a large network in this way.
+#
+# .. admonition:: Solution of exercise 2
 #    :collapsible: closed
 #
 #    .. code-block:: python
