@@ -8,11 +8,10 @@ gradient and training, in NumPy, from nothing. At the end it is compared with ``
 *The algorithm* of these chapters is sleep replay consolidation (SRC): between tasks a trained
 network runs for a while as a spiking one on noise made from images (its *sleep*), and a local rule
 changes its weights. *The paper* is Tadros, Krishnan, Ramyaa, Bazhenov, Nature Communications 2022
-(doi 10.1038/s41467-022-34938-7), with its authors' code; *the replica* is a PyTorch implementation
-of it. They are the two published versions.
+(doi 10.1038/s41467-022-34938-7), with its authors' code; *the replica* is a PyTorch implementation.
 
-Cells that say *May be skipped* are not on the one-hour path through the chapters, which is in
-``docs/tutorial/README.md``; nor are the exercises and their solutions at the end of each chapter.
+What says *May be skipped* is not on the one-hour path (``docs/tutorial/README.md``); nor are the
+exercises, with solutions at the end of each chapter.
 
 **The question.** You have written a gradient by hand. To check it you move one weight by ±h and
 look at how much the loss changes: (loss(w + h) - loss(w - h)) / 2h must be the gradient. How small
@@ -65,7 +64,7 @@ figure.supxlabel("yellow: on in all images, grey: on in this one only, dark: off
 # - The last layer: softmax, e^z over the sum of all e^z, so that outputs are probabilities. (The
 #   largest z is taken off first, which changes nothing but avoids overflow.)
 #
-# There are no biases: both published versions of the algorithm do without.
+# There are no biases: paper and replica do without.
 
 
 def forward(X, W):

@@ -78,7 +78,10 @@ axes.grid(alpha=0.3)
 #
 # In between, seeds disagree: with 4 epochs and 17 shared pixels, some networks forget and others do
 # not. The points show mean ± standard deviation over ten seeds. One seed alone would have shown
-# you one of these numbers, and you would not have known that there are others:
+# you one of these numbers, and you would not have known that there are others.
+
+# %%
+# *May be skipped: the code, not what it prints.*
 
 print("4 epochs, 17 shared pixels, ten seeds:", found[4][overlaps.index(17)].tolist())
 print("20 epochs, 17 shared pixels:          ", found[20][overlaps.index(17)].tolist())

@@ -31,7 +31,7 @@ BLUE, RED, GREEN = "#0072B2", "#D55E00", "#009E73"
 # ------------
 # Time goes in steps of dt = 0.001 s. At each step, pixel j fires with probability k_0 · x_j, where
 # x_j in [0, 1] is its intensity and k_0 = 2 · dt · max_rate. ``max_rate`` is a rate in Hz, spikes
-# per second, here 64. (The 2 is in both published versions: so a pixel with x = 1 fires at twice
+# per second, here 64. (The 2 is in paper and replica: so a pixel with x = 1 fires at twice
 # ``max_rate``.) To draw a spike, take a random number u, uniform in [0, 1): s_0[j] = 1 if u is
 # below k_0 · x_j, else 0. Where k_0 · x_j is above 1, the pixel fires in every step.
 
@@ -44,6 +44,9 @@ def draw_spikes(x, u, k_0):
     """s_0: x are intensities, u uniform in [0, 1), of the same shape."""
     return u < k_0 * x
 
+
+# %%
+# *May be skipped: the spikes of image 0.*
 
 x = images(17, rng)[0].astype(np.float64)
 n_steps = 2000
@@ -90,10 +93,7 @@ def reset(v, s):
 
 
 def run(W, s_0, alpha, beta, decay=0.999, c=0.0):
-    """Spikes and membranes (before the reset) of one layer: (n_steps, n_1) each.
-
-    c is a constant current that is added to v at each step.
-    """
+    """Spikes and membranes before the reset, (n_steps, n_1) each; c is a constant current."""
     v = np.zeros(len(W))
     spikes, membranes = [], []
     for s in s_0:
@@ -161,7 +161,7 @@ assert correlation > 0.98 and rates[0.1].max() < 1 and not rates[400.0].any()
 # **The answer.** With a threshold in between it is nearly a straight line, and neurons with w·x < 0
 # hardly fire: the relu follows from a threshold and a membrane that may go below 0. The slope
 # is a little smaller than expected, because at a reset what was above the threshold is lost, and
-# because of the leak. (So the library measures the slope where it needs it.)
+# because of the leak.
 #
 # - Threshold too low: the rate bends. A neuron cannot fire more than once a step, and at each spike
 #   most of the membrane is lost. Large activations are no longer told apart. And neurons
@@ -188,11 +188,10 @@ print(srcnb.simulate(W_two, s_0, config))
 # membrane that is within rounding of its threshold may fire a step earlier or later.) Only θ = β/α
 # counts, the threshold in units of summed weights. The paper has seven constants for three layers:
 # max_rate, inc, dec (chapter 4), a β for each layer, and a scale for all α. They are really six.
-
-# %%
-# With a constant current c that is added to v at each step, this holds only if c is multiplied as
-# well: α = 1, β = 2 and c = 0.01 give the same spikes as α = 2, β = 4 and c = 0.02, and not those
-# of α = 2, β = 4 and c = 0.01. Such currents are how biases take part (exercise 1).
+#
+# With a constant current c that is added to v at each step, c must be multiplied as well: α = 1,
+# β = 2 and c = 0.01 give the same spikes as α = 2, β = 4 and c = 0.02, and not those of α = 2,
+# β = 4 and c = 0.01. Such currents are how biases take part (exercise 1).
 
 # %%
 # *May be skipped: both claims, checked.*

@@ -13,7 +13,7 @@ its post neuron fires; another one's in 20 %. Which of the two weights grow?
 """
 
 # %%
-# *May be skipped: imports; the rule and the two tasks, unchanged from chapters 4 and 2.*
+# *May be skipped: imports; the rule, its gate and the two tasks, unchanged from chapters 4 and 2.*
 
 import warnings
 
@@ -42,6 +42,11 @@ def learn_two_tasks(overlap, epochs, seed):
     return X, first, net
 
 
+def additive(w):
+    """g(w) = 1."""
+    return np.ones_like(w)
+
+
 def plasticity(W, s_pre, s_post, inc, dec, g):
     """Hebb, in place: rows of neurons that fired, + inc·g where pre fired, - dec·g where not."""
     for i in np.flatnonzero(s_post):
@@ -51,14 +56,14 @@ def plasticity(W, s_pre, s_post, inc, dec, g):
 # %%
 # The gates
 # ---------
-# g(w) says how far a synapse of weight w may move. The two published versions differ here, and do
-# not say so:
+# g(w) says how far a synapse of weight w may move. Paper and replica differ here, and do not say
+# so:
 #
-# - **logistic**, the replica (a version in PyTorch): g(w) = 1 / (1 + e^-w). For the small weights
+# - **logistic**, the replica: g(w) = 1 / (1 + e^-w). For the small weights
 #   of a network that is about 1/2, whatever the weight.
 # - **negative**, the paper's own code: g(w) = 2 / (1 + e^(w/width)), width 0.001. That is 2 for
 #   negative weights, 1 at zero and 0 for positive ones: only negative weights move.
-# - **additive**: g(w) = 1, the simplest.
+# - **additive**: g(w) = 1, the simplest, from chapter 4.
 
 
 def logistic(w):
@@ -70,11 +75,6 @@ def negative(w):
     """g(w) = 2 / (1 + e^(w/0.001))."""
     with np.errstate(over="ignore"):  # e^… of a large weight is inf, and g is 0, as it should
         return 2 / (1 + np.exp(w / 0.001))
-
-
-def additive(w):
-    """g(w) = 1."""
-    return np.ones_like(w)
 
 
 # %%

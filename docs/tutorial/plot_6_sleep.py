@@ -127,10 +127,9 @@ def sleep(W, s_0, alpha, beta, decay, inc, dec, g, look=None):
 # - The *sleep input* x is the mean of all images seen so far, here of all four. It is the same in
 #   each step; the spikes are not. (This mean is kept in place of the images. Other sleep inputs
 #   keep nothing of earlier tasks: those of exercise 2, and of the digits in chapter 7.)
-# - The gain α is made from the network and its images: alpha_scale / max(largest weight, largest
-#   output of the softmax). The paper has it from a known rule for turning networks into spiking
-#   ones. As only θ = β/α matters, α is one way among others to put the threshold in the unit of
-#   the weights.
+# - The gain α is alpha_scale / max(largest weight, largest output of the softmax for these images).
+#   As only θ = β/α matters, this is one way among others to put the threshold in the unit of the
+#   weights.
 # - The rest are numbers that the paper's authors found by a search.
 
 X, _, net = learn_two_tasks(17, 20, seed=0)
@@ -202,7 +201,10 @@ for panel in panels.flat:
 # %%
 # **The answer.** Only outputs 2 and 3 fire. Outputs 0 and 1 get negative sums from the mixture, as
 # after task 2 their weights from the shared pixels are negative. They never fire, so not one of
-# their weights changes:
+# their weights changes.
+
+# %%
+# *May be skipped: the code, not what it prints.*
 
 print("spikes of outputs 0 … 3:", spikes[0].sum(axis=0))
 np.testing.assert_array_equal(W_slept[0][:2], W[0][:2])
@@ -218,6 +220,9 @@ assert spikes[0][:, :2].sum() == 0 and spikes[0][:, 2:].sum() > 1000
 #   no answer;
 # - from pixels that are off in all images. These are most in number, 51 of 100, with a mean change
 #   of -0.25 (those with weights slightly above 0 move little). No image reads them.
+
+# %%
+# *May be skipped: the code, not what it prints.*
 
 for name, of in (("before", W), ("after", W_slept)):
     print(f"{name} the sleep, into the outputs:")
@@ -338,6 +343,9 @@ print("accuracy at 19 (%), each seed:", *table[19]["accuracy (%)"].astype(int))
 # Images 0 and 1 are recognised if what outputs 0 and 1 have kept for them ("kept") is above "new".
 # And the more pixels are shared, the less is kept, as training on task 2 lowers these outputs
 # through the shared pixels: -0.3 at 17, -0.8 at 19, -1.2 at 21. So the border is between 19 and 21.
+
+# %%
+# *May be skipped: this, checked.*
 
 assert len({*table[19]["accuracy (%)"]}) == 2  # seeds disagree
 for overlap, after, kept in ((17, 100, -0.3), (21, 50, -1.2)):
