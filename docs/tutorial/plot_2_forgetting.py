@@ -36,10 +36,10 @@ y = np.arange(4)
 training = dict(batch_size=2, learning_rate=0.05, momentum=0.5, reset_momentum=False)
 
 
-def learn_two_tasks(overlap, epochs, seed):
+def learn_two_tasks(overlap, epochs, seed, dtype="float64"):
     """(images, network after task 1, network after task 2)."""
     X = images(overlap, np.random.default_rng([seed, 2]))  # not the random numbers of the network
-    net = srcnb.MLP((100, 4), output="softmax", init=0.01, dtype="float64", random_state=seed)
+    net = srcnb.MLP((100, 4), output="softmax", init=0.01, dtype=dtype, random_state=seed)
     net.fit(X[:2], y[:2], epochs=4, **training)
     first = net.copy()
     net.fit(X[2:], y[2:], epochs=epochs, **training)

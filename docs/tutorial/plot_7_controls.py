@@ -37,10 +37,10 @@ y = np.arange(4)
 training = dict(batch_size=2, learning_rate=0.05, momentum=0.5, reset_momentum=False)
 
 
-def learn_two_tasks(overlap, epochs, seed):
+def learn_two_tasks(overlap, epochs, seed, dtype="float64"):
     """(images, network after task 1, network after task 2)."""
     X = images(overlap, np.random.default_rng([seed, 2]))  # not the random numbers of the network
-    net = srcnb.MLP((100, 4), output="softmax", init=0.01, dtype="float64", random_state=seed)
+    net = srcnb.MLP((100, 4), output="softmax", init=0.01, dtype=dtype, random_state=seed)
     net.fit(X[:2], y[:2], epochs=4, **training)
     first = net.copy()
     net.fit(X[2:], y[2:], epochs=epochs, **training)
@@ -67,7 +67,9 @@ def percent(z):
 
 def compare(overlap, seed):
     """Percent recognised with nothing, after two sleeps, with a constant and with homeostasis."""
-    X, _, net = learn_two_tasks(overlap, 20, seed)
+    X, _, net = learn_two_tasks(
+        overlap, 20, seed, "float32"
+    )  # as the digits: the kernel is compiled once
     config = presets.PAPER["patches"].config(net, X, 30000)
     slept = srcnb.sleep(net, X.mean(axis=0), config, random_state=seed).net
     on_new = srcnb.sleep(net, X[2:].mean(axis=0), config, random_state=seed).net
@@ -229,9 +231,7 @@ assert np.sum(differences < 0) == 2
 #   batch. ``init="large_hidden"``: hidden weights start twice as large as usual (±1/√n_{l-1}),
 #   output weights at a fifth. ``batch_size=0.01``: a hundredth of the task's images.
 
-net = srcnb.MLP(
-    (64, 100, 100, 10), dropout=0.25, init="large_hidden", dtype="float64", random_state=0
-)
+net = srcnb.MLP((64, 100, 100, 10), dropout=0.25, init="large_hidden", random_state=0)
 sleep_input = srcnb.SampleInput(n_samples=1, keep=0.2)
 for task in sequence:
     sleep_input.update(task.X)
