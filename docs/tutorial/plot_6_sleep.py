@@ -304,8 +304,8 @@ assert of_layer.increment == 0 and of_layer.moved == 0.375 and abs(of_layer.rela
 # *May be skipped: the code, not what it prints.*
 
 overlaps, table = (15, 17, 19, 21, 23), {}
-names = ("accuracy (%)", "kept", "new", "own", "other", "fell", "spikes (%)")
-print("shared ", *(f"{name:14}" for name in names))
+shown = {"accuracy (%)": 0, "kept": 2, "new": 2, "fell": 2, "spikes (%)": 1}  # and decimals
+print("shared ", *(f"{name:12}" for name in shown))
 for overlap in overlaps:
     rows = []
     for seed in range(10):
@@ -318,11 +318,11 @@ for overlap in overlaps:
         of_old = (X_s[:2].sum(axis=0) == 1) & (X_s.sum(axis=0) == 1)
         fell = (net_s.weights[0] - slept.net.weights[0])[2:, of_old].mean()
         last = 100 * fired[-3000:].sum() / fired[:3000].sum()
-        new = largest_new.mean(), z[[2, 3], [2, 3]].mean(), z[[2, 3], [3, 2]].mean()
-        rows.append([after, kept.mean(), *new, fell, last])
-    table[overlap] = dict(zip(names, np.transpose(rows), strict=True))
-    cells = [f"{a.mean():5.2f} ± {a.std(ddof=1):.2f}" for a in table[overlap].values()]
-    print(f"{overlap:6} ", *(f"{cell:14}" for cell in cells))
+        rows.append([after, kept.mean(), largest_new.mean(), fell, last])
+        rows[-1] += [z[[2, 3], [2, 3]].mean(), z[[2, 3], [3, 2]].mean()]
+    table[overlap] = t = dict(zip((*shown, "own", "other"), np.transpose(rows), strict=True))
+    texts = [f"{t[a].mean():.{k}f} ± {t[a].std(ddof=1):.{k}f}" for a, k in shown.items()]
+    print(f"{overlap:6} ", *(f"{text:12}" for text in texts))
 print("accuracy at 19 (%), each seed:", *table[19]["accuracy (%)"].astype(int))
 
 # %%
@@ -335,10 +335,9 @@ print("accuracy at 19 (%), each seed:", *table[19]["accuracy (%)"].astype(int))
 #
 # But *where* does it end? When outputs 2 and 3 get about 0 from the mixture (a little less, -0.1).
 # The mixture is the mean of four images, so what an output gets from it is the mean of what it gets
-# from each of them. From its own image that is about 3 ("own"), and frozen. So the other three must
-# add up to a little less than -3: the other new image ("other") ends between -1.5 and -2, and
-# images 0 and 1 near -0.9 each, *whatever the number of shared pixels* ("new": the larger of
-# outputs 2 and 3 for them).
+# from each of them. From its own image that is about 3, and frozen. So the other three must add up
+# to a little less than -3: the other new image ends between -1.5 and -2, and images 0 and 1 near
+# -0.9 each, *whatever the number of shared pixels* ("new": the larger of outputs 2 and 3 for them).
 #
 # Images 0 and 1 are recognised if what outputs 0 and 1 have kept for them ("kept") is above "new".
 # And the more pixels are shared, the less is kept, as training on task 2 lowers these outputs
@@ -353,6 +352,7 @@ for overlap, after, kept in ((17, 100, -0.3), (21, 50, -1.2)):
     assert abs(table[overlap]["kept"].mean() - kept) < 0.05
 for t in table.values():
     assert abs(t["new"].mean() + 0.9) < 0.1 and t["spikes (%)"].mean() < 5
+    assert abs(t["own"].mean() - 3) < 0.4 and -2 < t["other"].mean() < -1.5
 
 # %%
 # Exercise 1: change the rule
@@ -360,7 +360,7 @@ for t in table.values():
 # Let the rule only strengthen (long-term potentiation, *LTP*): a synapse whose pre neuron did not
 # fire keeps its weight. Write ``only_growth`` with the arguments of ``plasticity``, and run
 # ``check_1(only_growth)``. Guess first: does a sleep with it bring task 1 back? Then look at
-# ``sleep_with(only_growth)``. (As a script, put your function above the sleep, not into a cell.)
+# ``sleep_with(only_growth)``. (In a script your function has its place at the end.)
 #
 # ``step`` calls ``plasticity`` by its name, so that another function can take its place:
 

@@ -10,7 +10,7 @@ what do other simple methods give?
 subtract one number c from what goes into outputs 2 and 3. Does that do better or worse?
 
 **Your guess,** before you go on. And for handwritten digits, five tasks of two digits: without a
-sleep the network ends at 18 %, which is the last task (chapter 2). Where does it end if it sleeps
+sleep the network ends near 20 %, which is the last task (chapter 2). Where does it end if it sleeps
 as it learns? Without a sleep, but with all outputs brought to one scale at the end? With both? And
 where is a classifier that only keeps the mean image of each digit?
 """
@@ -67,9 +67,8 @@ def percent(z):
 
 def compare(overlap, seed):
     """Percent recognised with nothing, after two sleeps, with a constant and with homeostasis."""
-    X, _, net = learn_two_tasks(
-        overlap, 20, seed, "float32"
-    )  # as the digits: the kernel is compiled once
+    # The digits' networks are float32 as well, so that the kernel is compiled only once.
+    X, _, net = learn_two_tasks(overlap, 20, seed, "float32")
     config = presets.PAPER["patches"].config(net, X, 30000)
     slept = srcnb.sleep(net, X.mean(axis=0), config, random_state=seed).net
     on_new = srcnb.sleep(net, X[2:].mean(axis=0), config, random_state=seed).net
@@ -227,8 +226,8 @@ assert np.sum(differences < 0) == 2
 #
 # - ``SampleInput(n_samples=1, keep=0.2)``: each step has one random image of the *current* task as
 #   its x, with each pixel kept with probability 0.2 and 0 otherwise. Earlier tasks are not in it.
-# - ``dropout=0.25``: in training, a quarter of the hidden units, chosen at random, is off in each
-#   batch. ``init="large_hidden"``: hidden weights start twice as large as usual (±1/√n_{l-1}),
+# - ``dropout=0.25``: in training, each hidden unit is off with probability 0.25, drawn anew all the
+#   time. ``init="large_hidden"``: hidden weights start twice as large as usual (±1/√n_{l-1}),
 #   output weights at a fifth. ``batch_size=0.01``: a hundredth of the task's images.
 
 net = srcnb.MLP((64, 100, 100, 10), dropout=0.25, init="large_hidden", random_state=0)
