@@ -26,7 +26,7 @@ from srcnb import presets
 from srcnb.experiments.patches import images
 from srcnb.plotting import save_open
 
-BLUE, RED, GREEN = "#0072B2", "#D55E00", "#009E73"
+BLUE, RED, GREEN, PINK = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
 y = np.arange(4)
 # As in the paper's code, the momentum of task 1 is kept when task 2 begins.
 training = dict(batch_size=2, learning_rate=0.05, momentum=0.5, reset_momentum=False)
@@ -168,35 +168,26 @@ n_images = X.sum(axis=0)  # in how many images a pixel is on
 old, shared, off = (X[:2].sum(axis=0) == 1) & (n_images == 1), n_images == 4, n_images == 0
 moments, copies = 250 * np.arange(len(copies)), np.array(copies)  # copies (120, 4, 100)
 own = [copies[:, i, (X[i] == 1) & ~shared].mean(axis=1) for i in (2, 3)]
-lines = {
-    "shared pixels": copies[:, 2:, shared].mean(axis=(1, 2)),
-    "pixels of images 0 and 1": copies[:, 2:, old].mean(axis=(1, 2)),
-    "pixels of their own image": np.mean(own, axis=0),
-}
+mean_w = [copies[:, 2:, pixels].mean(axis=(1, 2)) for pixels in (shared, old)]
 right = (X @ copies.transpose(0, 2, 1)).argmax(axis=2) == y  # (120, 4): moment and image
+per_block = spikes[0].reshape(60, 500, 4).mean(axis=1) / config.dt
 
 figure, panels = plt.subplots(2, 2, figsize=(9, 5), layout="constrained")
 (raster, rates), (weights, learnt) = panels
+for panel in panels.flat:
+    panel.set_prop_cycle(color=(BLUE, GREEN, RED, PINK), linestyle=("-", ":", "-", "--"))
+    panel.set_xlabel("step")
 raster.plot(*np.nonzero(spikes[0][:3000]), "|", color="black", markersize=14)
 raster.set(yticks=y, ylim=(3.6, -0.6), ylabel="output", title="spikes, first 3000 steps")
-per_block = spikes[0].reshape(60, 500, 4).mean(axis=1) / config.dt
-for i, colour in enumerate((BLUE, BLUE, RED, RED)):
-    style = ("-", "--")[i % 2]
-    rates.plot(np.arange(60) * 500, per_block[:, i], style, color=colour, label=f"output {i}")
+rates.plot(np.arange(60) * 500, per_block, label=[f"output {i}" for i in y])
 rates.set(ylabel="rate (Hz)", title="rates of the outputs")
-for (label, line), style, colour in zip(
-    lines.items(), ("-", "--", ":"), (BLUE, RED, GREEN), strict=True
-):
-    weights.plot(moments, line, style, color=colour, label=label)
+kinds = ["shared pixels", "pixels of their own image", "pixels of images 0 and 1"]
+weights.plot(moments, np.transpose([mean_w[0], np.mean(own, axis=0), mean_w[1]]), label=kinds)
 weights.set(ylabel="mean weight", title="weights of outputs 2 and 3", ylim=(-0.32, 0.6))
-for task, style, colour in ((1, "-", BLUE), (2, "--", RED)):
-    accuracy_now = 100 * right[:, 2 * task - 2 : 2 * task].mean(axis=1)
-    learnt.plot(moments, accuracy_now, style, color=colour, label=f"task {task}")
+learnt.plot(moments, 100 * right.reshape(-1, 2, 2).mean(axis=2), label=["task 1", "task 2"])
 learnt.set(ylabel="accuracy (%)", ylim=(-5, 105), title="images recognised")
 for panel in (rates, weights, learnt):
     panel.legend(fontsize=8)
-for panel in panels.flat:
-    panel.set_xlabel("step")
 
 # %%
 # **The answer.** Only outputs 2 and 3 fire. Outputs 0 and 1 get negative sums from the mixture, as
@@ -437,8 +428,8 @@ def check_2(sleep_input_of):
 #           assert of_seeds(gate=gate, dec=0) == {50}  # LTP
 #           assert of_seeds(gate=gate, inc=0) == {100}  # LTD
 #
-#    What shrinks does all of it: growth alone brings nothing back, with either gate, and the gate
-#    "negative" is good here because it keeps positive weights from growing.
+#    What shrinks does all of it: growth alone brings nothing back, with either gate. With the gate
+#    "additive" growth even undoes it: the whole rule gives 50 %, weakening alone 100 %.
 #
 # .. admonition:: Solution of exercise 2
 #    :collapsible: closed
@@ -453,7 +444,7 @@ def check_2(sleep_input_of):
 #    Pixels of images 0 and 1 never fire then: p = 0, and their weights to outputs 2 and 3 shrink at
 #    every spike. And images 0 and 1 are not in the mixture, so that this does not end the sleep:
 #    with the mean of images 2 and 3 it ends when the *other* new image is low enough (at 21 shared
-#    pixels images 0 and 1 are then near -3.4, in place of -0.8), with the shared pixels only it
+#    pixels images 0 and 1 are then at -3.4 ± 0.1, in place of -0.8), with the shared pixels only it
 #    never ends, as their weights are positive and frozen. So the sleep does better *without*
 #    anything of task 1. It is no replay of task 1.
 
