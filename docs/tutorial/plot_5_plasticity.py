@@ -259,21 +259,19 @@ kinds |= {f"image {i} only": (X[i] == 1) & (X.sum(axis=0) == 1) for i in (2, 3, 
 kinds["off in all"] = X.sum(axis=0) == 0
 rho = constants.dec / (constants.inc + constants.dec)
 k_0 = 2 * constants.dt * constants.max_rate
-print(f"ρ = {rho:.3f}; output 2 fired {fired.sum()} times")
+print(f"ρ = {rho:.3f}; output 2 fired {fired.sum()} times; pixels by kind:")
 mean_w, mean_p = {}, {}
 for kind, pixels in kinds.items():
     mean_w[kind] = net.weights[0][2][pixels].mean()
     mean_p[kind] = watched.spikes[0][fired][:, pixels].mean()
-    print(
-        f"{pixels.sum():2} pixels, {kind:13}: k_0 · x = {k_0 * X[:, pixels].mean():.3f}, ", end=""
-    )
-    print(f"p = {mean_p[kind]:.3f}, mean weight to output 2 {mean_w[kind]:+.3f}")
+    print(f"{pixels.sum():2} {kind:13} k_0·x = {k_0 * X[:, pixels].mean():.3f},", end=" ")
+    print(f"p = {mean_p[kind]:.3f}, mean weight {mean_w[kind]:+.3f}")
 assert mean_p["off in all"] == 0
 assert mean_p["image 0 only"] < rho < mean_p["shared by all"]
 assert mean_w["image 0 only"] < 0 < mean_w["image 2 only"]
 
 # %%
-# (p is above k_0 · x where the weight is positive, as such pixels make the neuron fire, and below
+# (p is above k_0·x where the weight is positive, as such pixels make the neuron fire, and below
 # it where the weight is negative.) By the rule, weights with p above ρ grow and those below shrink;
 # by the gate, the positive ones do nothing. So what is left for output 2: its *negative* weights
 # from pixels of the *other* images, which fire too rarely, will become more negative. So will most

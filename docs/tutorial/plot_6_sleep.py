@@ -351,7 +351,7 @@ for t in table.values():
 # Let the rule only strengthen (long-term potentiation, *LTP*): a synapse whose pre neuron did not
 # fire keeps its weight. Write ``only_growth`` with the arguments of ``plasticity``, and run
 # ``check_1(only_growth)``. Guess first: does a sleep with it bring task 1 back? Then look at
-# ``sleep_with(only_growth)``. (In a script your function has its place at the end.)
+# ``sleep_with(only_growth)``. (In a script, write it at the end.)
 #
 # ``step`` calls ``plasticity`` by its name, so that another function can take its place:
 
