@@ -58,7 +58,6 @@ sphinx_gallery_conf = {
     "within_subsection_order": "FileNameSortKey",
     "abort_on_example_error": True,
     "remove_config_comments": True,
-    "capture_repr": (),  # what is printed, and not the value of a cell's last line as well
 }
 
 # Pages that are outside of docs, and the pages here that stand for them.
