@@ -8,8 +8,10 @@ gradient and training, in NumPy, from nothing. At the end it is compared with ``
 *The algorithm* of these chapters is sleep replay consolidation (SRC): between tasks a trained
 network runs for a while as a spiking one on noise made from images (its *sleep*), and a local rule
 changes its weights. *The paper* is Tadros, Krishnan, Ramyaa, Bazhenov, Nature Communications 2022
-(doi 10.1038/s41467-022-34938-7), with its authors' code; *the replica* is a PyTorch implementation
-of it. They are the two published versions.
+(doi 10.1038/s41467-022-34938-7), with its authors' code; *the replica* is a PyTorch implementation.
+
+What says *May be skipped* is not on the one-hour path (``docs/tutorial/README.md``); nor are the
+exercises, with solutions at the end of each chapter.
 
 **The question.** You have written a gradient by hand. To check it you move one weight by ±h and
 look at how much the loss changes: (loss(w + h) - loss(w - h)) / 2h must be the gradient. How small
@@ -20,11 +22,7 @@ should h be?
 """
 
 # %%
-# The images
-# ----------
-# Four images of 10×10 pixels with 25 pixels on each. Of these, ``overlap`` pixels are on in *all*
-# images, the others in one only. Images 0 and 1 will be task 1, images 2 and 3 task 2. Each image
-# is a row of 100 numbers.
+# *May be skipped: imports.*
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -33,9 +31,19 @@ import srcnb
 from srcnb.experiments.patches import images
 from srcnb.plotting import save_open
 
+# %%
+# The images
+# ----------
+# Four images of 10×10 pixels with 25 pixels on each. Of these, ``overlap`` pixels are on in *all*
+# images, the others in one only. Images 0 and 1 will be task 1, images 2 and 3 task 2. Each image
+# is a row of 100 numbers.
+
 overlap = 17
 X = images(overlap, np.random.default_rng(0)).astype(np.float64)
 y = np.arange(4)
+
+# %%
+# *May be skipped: plotting.*
 
 figure, panels = plt.subplots(1, 4, figsize=(8, 2.8), layout="constrained")
 for i, panel in enumerate(panels):
@@ -49,14 +57,14 @@ figure.supxlabel("yellow: on in all images, grey: on in this one only, dark: off
 # ----------------
 # Layer l has weights W_l, an array (n_l, n_{l-1}): a row for each neuron of the layer, a column for
 # each neuron below. So W_l[i, j] is the weight from neuron j (*pre*) to neuron i (*post*). The same
-# letters are used in all chapters.
+# letters are used in all chapters. (In code a list of layers counts from 0: ``W[0]`` is W_1.)
 #
 # - Inputs of a layer: z_l = a_{l-1} W_lᵀ, for a batch of n rows at once.
 # - Hidden layers: a_l = relu(z_l) = max(z_l, 0).
 # - The last layer: softmax, e^z over the sum of all e^z, so that outputs are probabilities. (The
 #   largest z is taken off first, which changes nothing but avoids overflow.)
 #
-# There are no biases: both published versions of the algorithm do without.
+# There are no biases: paper and replica do without.
 
 
 def forward(X, W):
@@ -80,9 +88,10 @@ def loss(X, y, W):
 # ------------
 # How much does the loss change with each weight? Start at the top and go down, by the chain rule.
 #
-# - At the inputs of the softmax, δ_L = ∂loss/∂z_L = a_L - y, with y as 1 for the right class and 0
-#   for the others: what the network says minus what it should say. (Softmax and cross-entropy
-#   belong together because this comes out so simply.)
+# - At the inputs of the softmax, δ_L = ∂loss/∂z_L = (a_L - y) / n, with y as 1 for the right class
+#   and 0 for the others: what the network says minus what it should say, over the n rows of the
+#   batch, as the loss is their mean. (Softmax and cross-entropy belong together because this comes
+#   out so simply.)
 # - z_l = a_{l-1} W_lᵀ, so ∂loss/∂W_l = δ_lᵀ a_{l-1}: the error above times the activity below.
 # - One layer down: δ_{l-1} = δ_l W_l, times the derivative of relu, which is 1 where a_{l-1} > 0
 #   and 0 elsewhere. A hidden unit that is off gets no gradient.
@@ -105,9 +114,6 @@ def gradients(X, y, W):
 # A network of 100-20-4 neurons with random weights. For some weights of its first layer, compare
 # the gradient with the difference (loss(w + h) - loss(w - h)) / 2h, for many h.
 
-rng = np.random.default_rng(1)
-W = [rng.uniform(-0.1, 0.1, (20, 100)), rng.uniform(-0.2, 0.2, (4, 20))]
-
 
 def difference(W, layer, i, j, h):
     """The slope of the loss in W[layer][i, j], from two losses."""
@@ -120,12 +126,17 @@ def difference(W, layer, i, j, h):
     return (losses[0] - losses[1]) / (2 * h)
 
 
+# %%
+# *May be skipped: the loop over h, and plotting.*
+
+rng = np.random.default_rng(1)
+W = [rng.uniform(-0.1, 0.1, (20, 100)), rng.uniform(-0.2, 0.2, (4, 20))]
 exact = gradients(X, y, W)
 some = [(0, i, j) for i in range(0, 20, 4) for j in np.flatnonzero(X.any(axis=0))[::8]]
 hs = 10.0 ** np.arange(-14, 0)
 errors = [
-    np.linalg.norm([difference(W, *at, h) - exact[at[0]][at[1:]] for at in some])
-    / np.linalg.norm([exact[at[0]][at[1:]] for at in some])
+    np.linalg.norm([difference(W, *index, h) - exact[0][index[1:]] for index in some])
+    / np.linalg.norm([exact[0][index[1:]] for index in some])
     for h in hs
 ]
 
@@ -133,36 +144,40 @@ figure, axes = plt.subplots(figsize=(6, 3.2), layout="constrained")
 axes.loglog(hs, errors, "o-", color="#0072B2")
 axes.set(xlabel="h", ylabel="relative error of the difference")
 axes.grid(alpha=0.3)
-at = dict(zip(np.round(np.log10(hs)).astype(int).tolist(), errors, strict=True))
-print(f"relative error at h = 1e-2: {at[-2]:.0e}, at 1e-5: {at[-5]:.0e}, at 1e-12: {at[-12]:.0e}")
+error_at = dict(zip(np.round(np.log10(hs)).astype(int).tolist(), errors, strict=True))
+for power in (-2, -5, -12):
+    print(f"relative error at h = 1e{power}: {error_at[power]:.0e}")
+assert error_at[-5] < 1e-8 and min(error_at[-2], error_at[-12]) > 1e-5
 
 # %%
 # **The answer.** 1e-5. A large h gives the slope of a chord, not of the curve: its error grows like
-# h², and faster where a relu is switched on or off in between. A small h is lost in rounding: two
+# h², and more where a relu is switched on or off in between. A small h is lost in rounding: two
 # losses of about 1 differ in their last digits only, and that difference is divided by a small
 # number. From 1e-6 to 1e-3 both errors are small. A gradient with a mistake in it is off at *every*
 # h, as the next cell shows.
 
-assert at[-5] < 1e-8 and min(at[-2], at[-12]) > 1e-5
-
 # %%
 # A gradient with a mistake
 # -------------------------
+# *This section may be skipped.*
+#
 # Leave out the derivative of relu, and compare again: no h makes it right.
 
 a = forward(X, W)
 delta = (a[-1] - np.eye(4)[y]) / len(X)
 wrong = (delta @ W[1]).T @ X  # without · (a_1 > 0)
-numeric = np.array([difference(W, *at, 1e-5) for at in some])
-error = np.linalg.norm(numeric - [wrong[at[1:]] for at in some]) / np.linalg.norm(numeric)
+numeric = np.array([difference(W, *index, 1e-5) for index in some])
+error = np.linalg.norm(numeric - [wrong[index[1:]] for index in some]) / np.linalg.norm(numeric)
 print(f"relative error without the relu's derivative: {error:.2f}")
 assert error > 0.1
 
 # %%
 # Training
 # --------
-# Gradient descent with momentum: v = momentum · v + rate · gradient, then W -= v. The images are
-# taken in a random order, two at a time.
+# *This section may be skipped.*
+#
+# Gradient descent with momentum: v = momentum · v + rate · gradient, then W -= v. The images
+# are taken in a random order, two at a time.
 
 
 def fit(X, y, W, epochs, rng, batch_size=2, rate=0.05, momentum=0.5):
@@ -194,9 +209,11 @@ assert accuracy(X, y, W) == 1
 #
 # The same from the library
 # -------------------------
-# ``srcnb.MLP`` is this network, with options (biases, dropout, float32, other outputs) and checks
-# of what it is given. Its ``weights`` have the same shapes. With the same random numbers it learns
-# the same weights, but for rounding:
+# *This section may be skipped.*
+#
+# ``srcnb.MLP`` is this network, with options (biases, dropout, float32, other outputs) and
+# checks of what it is given. Its ``weights`` have the same shapes. With the same random numbers it
+# learns the same weights, but for rounding:
 
 net = srcnb.MLP((100, 20, 4), output="softmax", init=0.1, dtype="float64", random_state=3)
 own = [w.copy() for w in net.weights]
@@ -211,8 +228,9 @@ fit(X, y, own, epochs=20, rng=rng)
 for mine, its in zip(own, net.weights, strict=True):
     np.testing.assert_allclose(mine, its, rtol=1e-9, atol=1e-12)
 
+
 # %%
-# From here on we use ``srcnb.MLP``.
+# From here on we use ``srcnb.MLP``. In chapter 2 the tasks come one after the other.
 #
 # Exercise 1: another hidden layer
 # --------------------------------
@@ -227,16 +245,6 @@ def check_1(slope):
     numeric = (np.tanh(z + 1e-5) - np.tanh(z - 1e-5)) / 2e-5
     np.testing.assert_allclose(slope(np.tanh(z)), numeric, rtol=1e-6)
 
-
-# %%
-# .. admonition:: Solution
-#    :collapsible: closed
-#
-#    The derivative of tanh(z) is 1 - tanh(z)², so with a at hand nothing has to be computed anew:
-#
-#    .. code-block:: python
-#
-#       check_1(lambda a: 1 - a**2)
 
 # %%
 # Exercise 2: weight decay
@@ -254,7 +262,18 @@ def check_2(decayed):
 
 
 # %%
-# .. admonition:: Solution
+# Solutions
+# ---------
+# .. admonition:: Solution of exercise 1
+#    :collapsible: closed
+#
+#    The derivative of tanh(z) is 1 - tanh(z)², so with a at hand nothing has to be computed anew:
+#
+#    .. code-block:: python
+#
+#       check_1(lambda a: 1 - a**2)
+#
+# .. admonition:: Solution of exercise 2
 #    :collapsible: closed
 #
 #    The derivative of ½ · l2 · w² is l2 · w:
@@ -266,9 +285,5 @@ def check_2(decayed):
 #
 #       check_2(decayed)
 
-# %%
-# In chapter 2 the tasks come one after the other.
-#
-# Run as a script, a chapter saves its pictures; on the page and in a notebook they are shown.
-
+# A script saves its pictures; on the page and in a notebook they are shown.
 save_open("tutorial-figures", "1")

@@ -13,10 +13,7 @@ change: those from neurons that fired, those from neurons that did not, or both?
 """
 
 # %%
-# The network
-# -----------
-# All numbers here are sums of 1/2, 1/4, 1/8, … up to 1/64. The computer adds these without
-# rounding, so that "the same" will mean the same to the last bit.
+# *May be skipped: imports, and four functions unchanged from chapter 3.*
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -26,28 +23,6 @@ from srcnb.plotting import save_open
 from srcnb.spiking import reference
 
 BLUE, RED, GREEN = "#0072B2", "#D55E00", "#009E73"
-W_start = [
-    np.array(  # W_1: 3 neurons, each with weights from the 4 inputs
-        [[0.5, 0.25, -0.25, 0.0], [-0.5, 0.5, 0.25, 0.25], [0.25, -0.25, 0.5, -0.5]]
-    ),
-    np.array([[0.5, -0.25, 0.25], [-0.5, 0.75, 0.25]]),  # W_2: 2 neurons, from the 3 below
-]
-alpha, beta, decay = [1.0, 1.0], [0.75, 0.5], 0.5
-inc, dec = 1 / 16, 1 / 64  # = 0.0625 and 0.015625
-names = ["layer 1", "layer 2"]
-
-# %%
-# The rule
-# --------
-# From chapter 3 we have the four functions below. One thing is new, *plasticity*, what a sleep
-# changes in the weights. It is Hebb's rule: only when the post neuron i fires, and then for all of
-# its weights,
-#
-# - W[i, j] += inc · g(W[i, j]) if the pre neuron j fired in this step, too,
-# - W[i, j] -= dec · g(W[i, j]) if it did not.
-#
-# The *gate* g says how far a weight may move; it is taken of the weight before the change. In this
-# chapter g = 1, the "additive" gate. Chapter 5 has the others.
 
 
 def impulse(W, s_pre, alpha):
@@ -70,6 +45,37 @@ def reset(v, s):
     return np.where(s, 0.0, v)
 
 
+# %%
+# The network
+# -----------
+# All numbers here are sums of 1/2, 1/4, 1/8, … up to 1/64. The computer adds these without
+# rounding, so that "the same" will mean the same to the last bit.
+
+W_start = [
+    np.array(  # W_1: 3 neurons, each with weights from the 4 inputs
+        [[0.5, 0.25, -0.25, 0.0], [-0.5, 0.5, 0.25, 0.25], [0.25, -0.25, 0.5, -0.5]]
+    ),
+    np.array([[0.5, -0.25, 0.25], [-0.5, 0.75, 0.25]]),  # W_2: 2 neurons, from the 3 below
+]
+alpha, beta, decay = [1.0, 1.0], [0.75, 0.5], 0.5
+inc, dec = 1 / 16, 1 / 64  # = 0.0625 and 0.015625
+names = ["layer 1", "layer 2"]
+
+# %%
+# The rule
+# --------
+# From chapter 3 we have ``impulse``, ``integrate``, ``fire`` and ``reset``. One thing is new,
+# *plasticity*, what a sleep changes in the weights. It is a form of *Hebb's rule*, by which weights
+# between neurons that fire together grow. Only when the post neuron i fires, and then for all of
+# its weights,
+#
+# - W[i, j] += inc · g(W[i, j]) if the pre neuron j fired in this step, too,
+# - W[i, j] -= dec · g(W[i, j]) if it did not.
+#
+# The *gate* g says how far a weight may move; it is taken of the weight before the change. In this
+# chapter g = 1, the "additive" gate. Chapter 5 has the others.
+
+
 def plasticity(W, s_pre, s_post, inc, dec, g):
     """Hebb, in place: rows of neurons that fired, + inc·g where pre fired, - dec·g where not."""
     for i in np.flatnonzero(s_post):
@@ -85,7 +91,11 @@ def additive(w):
 # One step, layer by layer
 # ------------------------
 # Inputs 0 and 1 fire. In each layer: impulse, membrane, spikes, plasticity, reset; and the *new*
-# spikes go up to the next layer, within the same step.
+# spikes go up to the next layer, within the same step. (Read what it prints; the code, without the
+# printing, is ``step`` below.)
+
+# %%
+# *May be skipped: the code, not what it prints.*
 
 W = [w.copy() for w in W_start]
 v = [np.zeros(3), np.zeros(2)]
@@ -112,11 +122,13 @@ assert s.tolist() == [True, False]
 # **The answer.** 0 steps: input 0 and 1, neuron 0 of layer 1 and neuron 0 of layer 2 fire in the
 # same step. There is no delay. And *all* weights of a neuron that fired change: those from neurons
 # that fired grow, the others shrink. The weights of neurons that did not fire stay as they are.
-#
+
+# %%
 # More steps
 # ----------
 # The same as a function, ``step``, and ten steps of it. Look for a neuron that needs several
-# impulses to reach its threshold, and for one that goes below 0.
+# impulses to reach its threshold, and for one that goes below 0. (Layer 1 neuron 2 is above 0 from
+# step 3 on and fires in step 6; layer 2 neuron 1 is below 0 in all steps but step 6.)
 
 
 def step(W, v, s, alpha, beta, decay, inc, dec, g):
@@ -132,6 +144,9 @@ def step(W, v, s, alpha, beta, decay, inc, dec, g):
     return spikes
 
 
+# %%
+# *May be skipped: ten steps, and plotting.*
+
 rng = np.random.default_rng(2)
 s_0 = rng.random((10, 4)) < 0.5
 s_0[0] = [True, True, False, False]
@@ -140,17 +155,17 @@ for t, s in enumerate(s_0):
     spikes.append(step(W, v, s, alpha, beta, decay, inc, dec, additive))
     history.append([v_l.copy() for v_l in v])
     shown = " ".join(f"{value:7.4f}" for value in np.concatenate(v))
-    fired = "".join(map(str, np.concatenate(spikes[-1]).astype(int)))
+    fired = " ".join("".join(map(str, s_l.astype(int))) for s_l in spikes[-1])  # layer 1, layer 2
     print(f"step {t}: s_0 {s.astype(int)}   v after the reset {shown}   spikes {fired}")
 
 figure, panels = plt.subplots(5, 1, figsize=(7, 5), sharex=True, layout="constrained")
 for neuron, panel in enumerate(panels):
     layer, i = (0, neuron) if neuron < 3 else (1, neuron - 3)
     v_i = [h[layer][i] for h in history]
-    at = [t for t in range(10) if spikes[t][layer][i]]
+    fired = [t for t in range(10) if spikes[t][layer][i]]
     panel.plot(v_i, "o-", color=BLUE, markersize=4)
     panel.axhline(beta[layer], color=RED, linestyle="--")
-    panel.plot(at, [beta[layer]] * len(at), "v", color=RED)
+    panel.plot(fired, [beta[layer]] * len(fired), "v", color=RED)
     panel.set(ylim=(-1.1, 1.1), xticks=range(10))
     panel.set_ylabel(f"layer {layer + 1}\nneuron {i}", rotation=0, ha="right", va="center")
 panels[0].set_title("membranes after the reset; dashed: threshold; triangles: spikes", fontsize=10)
@@ -159,6 +174,8 @@ panels[-1].set_xlabel("step")
 # %%
 # The same from the library
 # -------------------------
+# *This section may be skipped.*
+#
 # First ``reference.py``, one function per equation, step by step; then the compiled kernel, all ten
 # steps at once. Weights, membranes and spikes are equal, to the last bit.
 
@@ -199,14 +216,6 @@ def check_1(inhibit):
 
 
 # %%
-# .. admonition:: Solution
-#    :collapsible: closed
-#
-#    .. code-block:: python
-#
-#       check_1(lambda I, inhibition: I - inhibition * I.mean())
-
-# %%
 # Exercise 2: by hand
 # -------------------
 # After the first step of this chapter, inputs 1, 2 and 3 fire. With pencil and paper: what are the
@@ -224,7 +233,16 @@ def check_2(membranes, fired):
 
 
 # %%
-# .. admonition:: Solution
+# Solutions
+# ---------
+# .. admonition:: Solution of exercise 1
+#    :collapsible: closed
+#
+#    .. code-block:: python
+#
+#       check_1(lambda I, inhibition: I - inhibition * I.mean())
+#
+# .. admonition:: Solution of exercise 2
 #    :collapsible: closed
 #
 #    After the first step v = 0, 0, 0 (neuron 0 was reset, the others got 0.5 - 0.5 and 0.25 -

@@ -13,16 +13,7 @@ its post neuron fires; another one's in 20 %. Which of the two weights grow?
 """
 
 # %%
-# The gates
-# ---------
-# g(w) says how far a synapse of weight w may move. The two published versions differ here, and do
-# not say so:
-#
-# - **logistic**, the replica (a version in PyTorch): g(w) = 1 / (1 + e^-w). For the small weights
-#   of a network that is about 1/2, whatever the weight.
-# - **negative**, the paper's own code: g(w) = 2 / (1 + e^(w/width)), width 0.001. That is 2 for
-#   negative weights, 1 at zero and 0 for positive ones: only negative weights move.
-# - **additive**: g(w) = 1, the simplest.
+# *May be skipped: imports; the rule, its gate and the two tasks, unchanged from chapters 4 and 2.*
 
 import warnings
 
@@ -36,6 +27,43 @@ from srcnb.plotting import save_open
 from srcnb.spiking import reference
 
 BLUE, RED, GREEN = "#0072B2", "#D55E00", "#009E73"
+y = np.arange(4)
+# As in the paper's code, the momentum of task 1 is kept when task 2 begins.
+training = dict(batch_size=2, learning_rate=0.05, momentum=0.5, reset_momentum=False)
+
+
+def learn_two_tasks(overlap, epochs, seed, dtype="float64"):
+    """(images, network after task 1, network after task 2)."""
+    X = images(overlap, np.random.default_rng([seed, 2]))  # not the random numbers of the network
+    net = srcnb.MLP((100, 4), output="softmax", init=0.01, dtype=dtype, random_state=seed)
+    net.fit(X[:2], y[:2], epochs=4, **training)
+    first = net.copy()
+    net.fit(X[2:], y[2:], epochs=epochs, **training)
+    return X, first, net
+
+
+def additive(w):
+    """g(w) = 1."""
+    return np.ones_like(w)
+
+
+def plasticity(W, s_pre, s_post, inc, dec, g):
+    """Hebb, in place: rows of neurons that fired, + inc·g where pre fired, - dec·g where not."""
+    for i in np.flatnonzero(s_post):
+        W[i] += np.where(s_pre, inc, -dec) * g(W[i])
+
+
+# %%
+# The gates
+# ---------
+# g(w) says how far a synapse of weight w may move. Paper and replica differ here, and do not say
+# so:
+#
+# - **logistic**, the replica: g(w) = 1 / (1 + e^-w). For the small weights
+#   of a network that is about 1/2, whatever the weight.
+# - **negative**, the paper's own code: g(w) = 2 / (1 + e^(w/width)), width 0.001. That is 2 for
+#   negative weights, 1 at zero and 0 for positive ones: only negative weights move.
+# - **additive**: g(w) = 1, the simplest, from chapter 4.
 
 
 def logistic(w):
@@ -49,16 +77,8 @@ def negative(w):
         return 2 / (1 + np.exp(w / 0.001))
 
 
-def additive(w):
-    """g(w) = 1."""
-    return np.ones_like(w)
-
-
-def plasticity(W, s_pre, s_post, inc, dec, g):
-    """Hebb, in place: rows of neurons that fired, + inc·g where pre fired, - dec·g where not."""
-    for i in np.flatnonzero(s_post):
-        W[i] += np.where(s_pre, inc, -dec) * g(W[i])
-
+# %%
+# *May be skipped: plotting.*
 
 gates = {"additive": additive, "logistic": logistic, "negative": negative}
 w = np.linspace(-0.01, 0.01, 401)
@@ -92,6 +112,9 @@ axes.grid(alpha=0.3)
 #
 # With inc ten times dec, ρ = 1/11 = 0.09. Now the curve: a neuron with 61 synapses that have p from
 # 0 to 0.3, and 1000 spikes of it.
+
+# %%
+# *May be skipped: the loop over spikes, and plotting.*
 
 
 def after_spikes(w_start, p, n_spikes, inc, dec, g, rng):
@@ -145,6 +168,9 @@ np.testing.assert_allclose(ends["logistic", 0.0], expected / 2, atol=0.03)
 #   (red) shrinks below ρ, at double speed; above ρ it grows, but only to a little above 0, where it
 #   freezes, too.
 
+# %%
+# *May be skipped: two checks.*
+
 assert (ends["negative", 0.05] == 0.05).all()
 assert ends["negative", -0.05].max() < 0.02 and ends["negative", -0.05][p < 0.05].max() < -0.05
 
@@ -153,8 +179,15 @@ assert ends["negative", -0.05].max() < 0.02 and ends["negative", -0.05][p < 0.05
 # -----------------------
 # For the "negative" gate ρ is not the whole truth. In the paper's constants for MNIST inc is 0.032,
 # while its weights start in ±0.01. Then a *single* coincidence adds up to 2 · inc = 0.064, turns
-# the weight positive, and so freezes it, whatever its p. Watch 1000 synapses with p = 0.01 … 0.3:
-# what share of them still moves at a spike of the neuron?
+# the weight positive, and so freezes it, whatever its p. After a hundred spikes nine of ten
+# synapses are frozen, and the rest move by little, slightly above 0: the sleep is over, however
+# long it lasts, and whether p was above ρ has not been asked. And if all weights are positive at
+# the start, a sleep with this gate does nothing at all.
+#
+# To see it, watch 1000 synapses with p = 0.01 … 0.3: what share of them still moves at a spike?
+
+# %%
+# *May be skipped: plotting.*
 
 c = presets.PAPER["mnist"]
 print(f"paper, MNIST: inc = {c.inc}, dec = {c.dec}, ρ = {c.dec / (c.inc + c.dec):.3f}")
@@ -191,9 +224,7 @@ assert moving["negative"][0] > 60 and moving["negative"][-1] < 15 and moving["ad
 assert size["negative"][-1] < 0.1 * size["negative"][0]
 
 # %%
-# After a hundred spikes nine of ten synapses are frozen, and the rest move by little, slightly
-# above 0: the sleep is over, however long it lasts, and whether p was above ρ has not been asked.
-# And if all weights are positive at the start, a sleep with this gate does nothing at all:
+# *May be skipped: positive weights only.*
 
 W_positive = [np.full((4, 100), 0.05)]
 s_0 = np.random.default_rng(0).random((200, 100)) < 0.1
@@ -204,17 +235,17 @@ print(f"{abs(result.weights[0] - W_positive[0]).max():.0e}")
 assert result.spike_counts[1].min() > 50 and abs(result.weights[0] - W_positive[0]).max() < 1e-15
 
 # %%
-# Which p do real synapses have?
-# ------------------------------
+# Which p do the synapses of this network have?
+# ---------------------------------------------
 # The patches again, after task 2 (17 shared pixels, 20 epochs), with the paper's constants for
-# them. The sleep input is the mean of all four images: shared pixels have x = 1, the others 1/4.
-# Plasticity is off (inc = dec = 0). How often did each kind of pixel fire when output 2 fired?
+# them. The sleep input is the mean of all four images: shared pixels have x = 1, those of one image
+# 1/4, and those that are off in all images 0. Plasticity is off (inc = dec = 0). How often did each
+# kind of pixel fire when output 2 fired?
 
-net = srcnb.MLP((100, 4), output="softmax", init=0.01, random_state=0)
-X, y = images(17, np.random.default_rng([0, 2])), np.arange(4)
-training = dict(batch_size=2, learning_rate=0.05, momentum=0.5, reset_momentum=False)
-net.fit(X[:2], y[:2], epochs=4, **training)
-net.fit(X[2:], y[2:], epochs=20, **training)
+# %%
+# *May be skipped: the code, not what it prints.*
+
+X, _, net = learn_two_tasks(17, 20, seed=0)
 constants = presets.PAPER["patches"].config(net, X, 20000)
 quiet = srcnb.SleepConfig(
     20000, constants.alpha, constants.beta, inc=0, dec=0, max_rate=constants.max_rate
@@ -225,26 +256,32 @@ with warnings.catch_warnings():
 fired = watched.spikes[1][:, 2]  # the steps in which output 2 fired
 kinds = {"shared by all": X.sum(axis=0) == 4}
 kinds |= {f"image {i} only": (X[i] == 1) & (X.sum(axis=0) == 1) for i in (2, 3, 0, 1)}
-print(
-    f"ρ = {constants.dec / (constants.inc + constants.dec):.3f}; output 2 fired {fired.sum()} times"
-)
+kinds["off in all"] = X.sum(axis=0) == 0
+rho = constants.dec / (constants.inc + constants.dec)
+k_0 = 2 * constants.dt * constants.max_rate
+print(f"ρ = {rho:.3f}; output 2 fired {fired.sum()} times; pixels by kind:")
 mean_w, mean_p = {}, {}
 for kind, pixels in kinds.items():
     mean_w[kind] = net.weights[0][2][pixels].mean()
     mean_p[kind] = watched.spikes[0][fired][:, pixels].mean()
-    print(f"pixels {kind:13}: p = {mean_p[kind]:.3f}, mean weight to output 2 {mean_w[kind]:+.3f}")
-assert mean_p["image 0 only"] < 0.054 < mean_p["shared by all"]
+    print(f"{pixels.sum():2} {kind:13} k_0·x = {k_0 * X[:, pixels].mean():.3f},", end=" ")
+    print(f"p = {mean_p[kind]:.3f}, mean weight {mean_w[kind]:+.3f}")
+assert mean_p["off in all"] == 0
+assert mean_p["image 0 only"] < rho < mean_p["shared by all"]
 assert mean_w["image 0 only"] < 0 < mean_w["image 2 only"]
 
 # %%
-# (p is above k_0 · x where the weight is positive, as such pixels make the neuron fire, and below
+# (p is above k_0·x where the weight is positive, as such pixels make the neuron fire, and below
 # it where the weight is negative.) By the rule, weights with p above ρ grow and those below shrink;
 # by the gate, the positive ones do nothing. So what is left for output 2: its *negative* weights
-# from pixels of the *other* images, which fire too rarely, will become more negative. Chapter 6
-# looks whether that is what happens.
+# from pixels of the *other* images, which fire too rarely, will become more negative. So will most
+# of those from pixels that never fire, p = 0: they start near 0, where the gate lets them move.
+# Chapter 6 looks whether that is what happens.
 #
 # The same from the library
 # -------------------------
+# *This section may be skipped.*
+#
 # The gates and the rule, bit for bit:
 
 rng = np.random.default_rng(0)
@@ -256,6 +293,7 @@ for name, g in gates.items():
     plasticity(mine, s_pre, s_post, 0.01, 0.001, g)
     reference.plasticity(its, s_pre, s_post, 0.01, 0.001, name, 0.001)
     np.testing.assert_array_equal(mine, its)
+
 
 # %%
 # Exercise 1: choose dec
@@ -269,7 +307,28 @@ def check_1(dec):
 
 
 # %%
-# .. admonition:: Solution
+# Exercise 2: a gate of your own
+# ------------------------------
+# Write a gate ``bounded(w)`` that is 1 at w = 0 and keeps all weights that start there within ±0.1.
+# It should fall to 0 without a jump, and never be negative. ``check_2`` uses it in 3000 spikes,
+# with p from 0 to 1.
+
+
+def check_2(bounded):
+    """Whether weights with large p grow, those with small p shrink, and all stay bounded."""
+    assert np.isclose(bounded(np.zeros(1))[0], 1)
+    g = bounded(np.linspace(-0.2, 0.2, 4001))
+    assert g.min() >= 0, "a negative gate turns the rule around"
+    assert abs(np.diff(g)).max() < 0.1, "it has a jump"
+    p, rng = np.linspace(0, 1, 21), np.random.default_rng(0)
+    end = after_spikes(np.zeros(21), p, 3000, 0.001, 0.001, bounded, rng)  # ρ = 1/2
+    assert abs(end).max() <= 0.1 and (end[:7] < -0.05).all() and (end[14:] > 0.05).all()
+
+
+# %%
+# Solutions
+# ---------
+# .. admonition:: Solution of exercise 1
 #    :collapsible: closed
 #
 #    p · inc = (1 - p) · dec, so dec = inc · p / (1 - p):
@@ -277,24 +336,8 @@ def check_1(dec):
 #    .. code-block:: python
 #
 #       check_1(0.01 * 0.2 / 0.8)
-
-# %%
-# Exercise 2: a gate of your own
-# ------------------------------
-# Write a gate ``bounded(w)`` that is 1 at w = 0 and keeps all weights that start there within ±0.1,
-# with the ends reached smoothly. ``check_2`` uses it in 3000 spikes, with p from 0 to 1.
-
-
-def check_2(bounded):
-    """Whether weights with large p grow, those with small p shrink, and all stay bounded."""
-    assert np.isclose(bounded(np.zeros(1))[0], 1)
-    p, rng = np.linspace(0, 1, 21), np.random.default_rng(0)
-    end = after_spikes(np.zeros(21), p, 3000, 0.001, 0.001, bounded, rng)  # ρ = 1/2
-    assert abs(end).max() <= 0.1 and (end[:7] < -0.05).all() and (end[14:] > 0.05).all()
-
-
-# %%
-# .. admonition:: Solution
+#
+# .. admonition:: Solution of exercise 2
 #    :collapsible: closed
 #
 #    Anything that falls to 0 at the ends. If it could become negative there, it would push weights

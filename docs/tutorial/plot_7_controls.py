@@ -9,11 +9,43 @@ what do other simple methods give?
 **The question.** With 21 shared pixels the sleep of chapter 6 failed. Take away the sleep, and
 subtract one number c from what goes into outputs 2 and 3. Does that do better or worse?
 
-**Your guess,** before you go on. And for handwritten digits, five tasks of two digits: a sleeping
-network ends with nearly 80 % if its outputs are brought to one scale (by its own outputs with about
-32 %). Where is the same network without a sleep, with its outputs brought to one scale? Where is a
-classifier that only keeps the mean image of each digit?
+**Your guess,** before you go on. And for handwritten digits, five tasks of two digits: without a
+sleep the network ends near 20 %, which is the last task (chapter 2). Where does it end if it sleeps
+as it learns? Without a sleep, but with all outputs brought to one scale at the end? With both? And
+where is a classifier that only keeps the mean image of each digit?
 """
+
+# %%
+# *May be skipped: imports; the two tasks, unchanged from chapter 2.*
+
+import warnings
+from dataclasses import replace
+from functools import partial
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+import srcnb
+from srcnb import activity, datasets, presets, sleep_pictures, tasks
+from srcnb.experiments.patches import images
+from srcnb.methods import METHODS
+from srcnb.plotting import save_open
+
+BLUE, RED, GREEN, PINK = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
+y = np.arange(4)
+# As in the paper's code, the momentum of task 1 is kept when task 2 begins.
+training = dict(batch_size=2, learning_rate=0.05, momentum=0.5, reset_momentum=False)
+
+
+def learn_two_tasks(overlap, epochs, seed, dtype="float64"):
+    """(images, network after task 1, network after task 2)."""
+    X = images(overlap, np.random.default_rng([seed, 2]))  # not the random numbers of the network
+    net = srcnb.MLP((100, 4), output="softmax", init=0.01, dtype=dtype, random_state=seed)
+    net.fit(X[:2], y[:2], epochs=4, **training)
+    first = net.copy()
+    net.fit(X[2:], y[2:], epochs=epochs, **training)
+    return X, first, net
+
 
 # %%
 # Patches: one number
@@ -22,32 +54,10 @@ classifier that only keeps the mean image of each digit?
 # *Homeostasis* is a second control. It takes the new images, keeps each pixel with probability 0.3,
 # looks at what each output gets from many of these, and brings every output to mean 0 and spread 1
 # (``srcnb.homeostasis``). Neither has a spike in it. Beside them are two sleeps: that of chapter 6
-# on the mean of all four images, and that of its exercise 1 on the mean of the two new ones.
+# on the mean of all four images, and that of its exercise 2 on the mean of the two new ones.
 
-import warnings
-from dataclasses import replace
-
-import matplotlib.pyplot as plt
-import numpy as np
-
-import srcnb
-from srcnb import datasets, presets, tasks
-from srcnb.experiments.patches import images
-from srcnb.methods import METHODS
-from srcnb.plotting import save_open
-
-BLUE, RED, GREEN, PINK = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
-y = np.arange(4)
-training = dict(batch_size=2, learning_rate=0.05, momentum=0.5, reset_momentum=False)
-
-
-def learn_two_tasks(overlap, epochs, seed):
-    """(images, network after task 2)."""
-    X = images(overlap, np.random.default_rng([seed, 2]))
-    net = srcnb.MLP((100, 4), output="softmax", init=0.01, random_state=seed)
-    net.fit(X[:2], y[:2], epochs=4, **training)
-    net.fit(X[2:], y[2:], epochs=epochs, **training)
-    return X, net
+# %%
+# *May be skipped: the code, and plotting.*
 
 
 def percent(z):
@@ -57,16 +67,15 @@ def percent(z):
 
 def compare(overlap, seed):
     """Percent recognised with nothing, after two sleeps, with a constant and with homeostasis."""
-    X, net = learn_two_tasks(overlap, 20, seed)
+    # The digits' networks are float32 as well, so that the kernel is compiled only once.
+    X, _, net = learn_two_tasks(overlap, 20, seed, "float32")
     config = presets.PAPER["patches"].config(net, X, 30000)
     slept = srcnb.sleep(net, X.mean(axis=0), config, random_state=seed).net
     on_new = srcnb.sleep(net, X[2:].mean(axis=0), config, random_state=seed).net
-    c = net.logits(X[2:])[[0, 1], [2, 3]].mean()
+    z, c = net.logits(X), net.logits(X[2:])[[0, 1], [2, 3]].mean()
     even = srcnb.homeostasis(net, X[2:], range(4), keep=0.3, random_state=seed)
-    less = net.logits(X) - c * (y >= 2)
-    return [percent(z) for z in (net.logits(X), slept.logits(X), on_new.logits(X), less)] + [
-        percent(even.logits(X))
-    ]
+    found = z, slept.logits(X), on_new.logits(X), z - c * (y >= 2), even.logits(X)
+    return [percent(z) for z in found]
 
 
 overlaps = (11, 13, 15, 17, 19, 21, 23)
@@ -87,13 +96,17 @@ for overlap, row in zip(overlaps, found, strict=True):
     values = ", ".join(f"{name} {value:.0f}" for name, value in zip(names, row, strict=True))
     print(f"{overlap} shared: {values}")
 
+
 # %%
 # **The answer, first half.** The constant does better: at 21 it brings back all images, where the
 # sleep of chapter 6 brings back none. At 23 the constant fails, too. The sleep on the *new* images
-# (exercise 1 of chapter 6) and homeostasis recognise all images, also at 23. So what a sleep does
+# (exercise 2 of chapter 6) and homeostasis recognise all images, also at 23. So what a sleep does
 # here can be had without one: up to 21 by a single number, at all points by homeostasis. Patches
 # cannot tell remembering from quietening, because nothing but the comparison between tasks was ever
 # lost.
+
+# %%
+# *May be skipped: this, checked.*
 
 at_21, at_23 = (dict(zip(names, found[overlaps.index(o)], strict=True)) for o in (21, 23))
 assert at_21["nothing"] == at_21["sleep, mean of all"] == 50 and at_21["constant"] == 100
@@ -102,12 +115,15 @@ assert (found[:-1, names.index("constant")] == 100).all()
 for name in ("sleep, mean of the new", "homeostasis"):
     assert (found[:, names.index(name)] == 100).all()
 
+
 # %%
 # Digits: controls
 # ----------------
-# Five tasks of two digits, two hidden layers of 100 neurons, the library's calibrated protocol.
-# Each method is a function in ``srcnb.methods``. All of these keep nothing but the network and the
-# list of classes seen:
+# Five tasks of two digits, two hidden layers of 100 neurons. A *protocol* is all settings of a run:
+# the network, its training, when it sleeps and on what. This one is the library's calibrated
+# protocol: three times a task an epoch of training, then a sleep on images of the current task, the
+# constants of which are measured on the network. Each method is a function in ``srcnb.methods``.
+# All of these keep nothing but the network and the list of classes seen:
 #
 # - *sequential*: train, no sleep, the network's own outputs.
 # - *offset*: a constant off the current classes' output weights after each task.
@@ -127,6 +143,9 @@ for name in ("sleep, mean of the new", "homeostasis"):
 #
 # And *parallel*, joint training on everything at once: the upper bound for this network. A rival is
 # another model, and may be above it.
+
+# %%
+# *May be skipped: the code, and plotting.*
 
 data = datasets.load("digits")
 sequence = tasks.class_incremental(data, groups=2)
@@ -168,7 +187,10 @@ axes.set_xticks(range(0, 101, 20))
 
 # %%
 # **The answer, second half.** Most of what the sleep gives can be had without one, and the simplest
-# rivals are far ahead of all of it:
+# rivals are far ahead of all of it.
+
+# %%
+# *May be skipped: the numbers of the picture, checked.*
 
 for name, values in measured.items():
     print(f"{name:17} {np.mean(values):5.1f} ± {np.std(values, ddof=1):.1f}")
@@ -179,21 +201,71 @@ assert mean["src"] > mean["homeostasis"]
 assert mean["streaming-lda"] > mean["nearest-mean"] > mean["src"]
 
 # %%
-# Three seeds are few, and they disagree. Differences of one seed at a time, between the sleep and
-# each control:
+# Three seeds are few, and they disagree: the sleep is ahead of *lazy* in one and behind in two.
+# Differences of one seed at a time, between the sleep and each control:
+
+# %%
+# *May be skipped: the code, not what it prints.*
 
 for name in ("homeostasis", "lazy", "less-excitable"):
     differences = np.array(measured["src"]) - measured[name]
     print(f"src over {name:15}", "  ".join(f"{d:+5.1f}" for d in differences))
 differences = np.array(measured["src"]) - measured["lazy"]
-assert differences.min() < 0 < differences.max()
+assert np.sum(differences < 0) == 2
+
+# %%
+# A sleep of digits, seen
+# -----------------------
+# *This section may be skipped.*
+#
+# The sleep *src* once more, step by step, to see what happens in its last sleep. ``srcnb.sleep``
+# without a config *calibrates*: it runs the network for some steps without plasticity, finds
+# thresholds at which each hidden layer fires at a chosen rate, and takes inc and dec in units of
+# the layer's own weights. The output layer is silent on purpose, and no output weight changes.
+# Other things in the cell:
+#
+# - ``SampleInput(n_samples=1, keep=0.2)``: each step has one random image of the *current* task as
+#   its x, with each pixel kept with probability 0.2 and 0 otherwise. Earlier tasks are not in it.
+# - ``dropout=0.25``: in training, each hidden unit is off with probability 0.25, drawn anew all the
+#   time. ``init="large_hidden"``: hidden weights start twice as large as usual (±1/√n_{l-1}),
+#   output weights at a fifth. ``batch_size=0.01``: a hundredth of the task's images.
+
+net = srcnb.MLP((64, 100, 100, 10), dropout=0.25, init="large_hidden", random_state=0)
+sleep_input = srcnb.SampleInput(n_samples=1, keep=0.2)
+for task in sequence:
+    sleep_input.update(task.X)
+    for _ in range(3):
+        net.fit(task.X, task.y, epochs=1, batch_size=0.01, learning_rate=0.0125)
+        before = net.copy()
+        net = srcnb.sleep(net, sleep_input, random_state=0).net
+
+
+def of_tasks(net):
+    """Percent recognised of each task's test images, all ten outputs compared."""
+    return {
+        f"task {i}": 100 * np.mean(net.predict(task.X_test) == task.y_test)
+        for i, task in enumerate(sequence, 1)
+    }
+
+
+seen = activity.observe(before, partial(srcnb.sleep, before, sleep_input, None, 0), of_tasks)
+sleep_pictures.draw_sleep(seen, plt.figure(figsize=(9, 9), layout="constrained"))
+
+start, end = seen.accuracy.iloc[0], seen.accuracy.iloc[-1]
+assert end["task 5"] > 85 and end["task 4"] > start["task 4"]
+assert all(end[f"task {i}"] < 30 for i in (1, 2, 3)) and not seen.result.spike_counts[3].any()
+
+# %%
+# What to see: spikes are fewer from layer to layer, and the output has none; weights of both hidden
+# layers grow (above 0) and shrink (below). At the bottom, by the network's own outputs: task 5,
+# just learnt, hardly suffers, task 4 comes back in part, tasks 1 to 3 by little.
 
 # %%
 # The full answer
 # ---------------
 # With ten seeds, more networks and data sets it is in ``docs/ANY_NETWORK.md``, all rows in
 # ``docs/results`` (any-network-digits, any-network-mnist). Accuracy in percent, mean ± sd; the last
-# column is the sleep over the best control, paired by seed, with a 95 % interval:
+# column is the sleep over the best control (by its mean), paired by seed, with a 95 % interval:
 #
 # ======================== =========== ========== ============== ========== ====================
 # network                  homeostasis lazy       less-excitable src        src over best
@@ -225,28 +297,12 @@ assert differences.min() < 0 < differences.max()
 
 
 def check_1(nearest_mean):
-    """Whether it is right as often as the library's."""
-    accuracy = 100 * np.mean(nearest_mean(sequence, data.X_test) == data.y_test)
-    assert abs(accuracy - mean["nearest-mean"]) < 0.5
+    """Whether test images, also darker ones, get the classes that the library gives them."""
+    *_, last = METHODS["nearest-mean"](sequence, protocol, 0)
+    for X_test in (data.X_test, data.X_test / 3):
+        other = np.mean(nearest_mean(sequence, X_test) != last.model.predict(X_test))
+        assert other < 0.005, f"other classes than the library's for {other:.1%} of the images"
 
-
-# %%
-# .. admonition:: Solution
-#    :collapsible: closed
-#
-#    .. code-block:: python
-#
-#       def nearest_mean(sequence, X_test):
-#           means = {}
-#           for task in sequence:
-#               for c in np.unique(task.y):
-#                   means[c] = task.X[task.y == c].mean(axis=0)
-#           M = np.array([means[c] for c in sorted(means)])
-#           return ((X_test[:, None] - M) ** 2).sum(axis=2).argmin(axis=1)
-#
-#       check_1(nearest_mean)
-#
-#    It cannot forget: no class changes what is kept of another.
 
 # %%
 # Exercise 2: the control without a spike
@@ -268,7 +324,26 @@ def check_2(lowered):
 
 
 # %%
-# .. admonition:: Solution
+# Solutions
+# ---------
+# .. admonition:: Solution of exercise 1
+#    :collapsible: closed
+#
+#    .. code-block:: python
+#
+#       def nearest_mean(sequence, X_test):
+#           means = {}
+#           for task in sequence:
+#               for c in np.unique(task.y):
+#                   means[c] = task.X[task.y == c].mean(axis=0)
+#           M = np.array([means[c] for c in sorted(means)])
+#           return ((X_test[:, None] - M) ** 2).sum(axis=2).argmin(axis=1)
+#
+#       check_1(nearest_mean)
+#
+#    It cannot forget: no class changes what is kept of another.
+#
+# .. admonition:: Solution of exercise 2
 #    :collapsible: closed
 #
 #    .. code-block:: python
