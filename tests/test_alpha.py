@@ -132,7 +132,7 @@ def test_conditions():
     assert [c["scale"] for c in few if c["constants"] == "θ"] == [0.5, 1, 2]
     own = [{"constants": name, "scale": 1.0} for name in alpha.OWN]
     every = [*EXPERIMENTS["alpha"].conditions, *own]
-    assert len(few) == 8 and all(condition in every for condition in few)
+    assert len(few) == 9 and all(condition in every for condition in few)
 
 
 def made_up():

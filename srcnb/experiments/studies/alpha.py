@@ -3,7 +3,7 @@
 The calibrated protocol, with other thresholds θ = β/α in the hidden layers and all else alike: the
 same sleep input, and of each layer's budget as much as before, that is inc and dec times the
 calibrated rate over the new one. So what is compared is how often layers fire, not how far their
-weights may move. On MNIST the paper's constants are looked at in its own protocol as well.
+weights may move. On MNIST both sources' constants are looked at in their own protocols as well.
 """
 
 import warnings
@@ -42,8 +42,8 @@ SOURCES: dict[str, SleepConstants] = {
     "the paper's": presets.PAPER["mnist"],
     "the replica's": presets.REPLICA,
 }
-# In its own protocol, which is for 28×28 images. (The replica's has 4000 units.)
-OWN = {"the paper's, own protocol": "paper"}
+# In their own protocols, which are for 28×28 images.
+OWN = {"the paper's, own protocol": "paper", "the replica's, own protocol": "replica"}
 CONTROLS = ("sequential", "lazy")
 SWEPT = ("θ", "diehl", "percentile")
 # Of other data sets than digits, whose runs are longer.
@@ -53,7 +53,7 @@ STEPS = 600
 
 
 def conditions_of(dataset: str) -> list[Condition]:
-    """All of them on digits, fewer scales elsewhere; the paper's protocol where it is for."""
+    """All of them on digits, fewer scales elsewhere; own protocols where they are for."""
     if dataset == "digits":
         scaled = [("α and β", scale) for scale in TOGETHER]
         scaled += [(name, scale) for name in SWEPT for scale in SCALES]
