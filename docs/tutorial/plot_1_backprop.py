@@ -154,7 +154,7 @@ assert error_at[-5] < 1e-8 and min(error_at[-2], error_at[-12]) > 1e-5
 # h², and more where a relu is switched on or off in between. A small h is lost in rounding: two
 # losses of about 1 differ in their last digits only, and that difference is divided by a small
 # number. From 1e-6 to 1e-3 both errors are small. A gradient with a mistake in it is off at *every*
-# h, as the next cell shows.
+# h, as the next section shows.
 
 # %%
 # A gradient with a mistake

@@ -48,7 +48,7 @@ def reset(v, s):
 # %%
 # The network
 # -----------
-# All numbers here are sums of 1/2, 1/4, 1/8, … up to 1/64. The computer adds these without
+# All numbers here are sums of 1/2, 1/4, 1/8, … down to 1/64. The computer adds these without
 # rounding, so that "the same" will mean the same to the last bit.
 
 W_start = [

@@ -180,9 +180,9 @@ assert ends["negative", -0.05].max() < 0.02 and ends["negative", -0.05][p < 0.05
 # For the "negative" gate ρ is not the whole truth. In the paper's constants for MNIST inc is 0.032,
 # while its weights start in ±0.01. Then a *single* coincidence adds up to 2 · inc = 0.064, turns
 # the weight positive, and so freezes it, whatever its p. After a hundred spikes nine of ten
-# synapses are frozen, and the rest move by little, slightly above 0: the sleep is over, however
-# long it lasts, and whether p was above ρ has not been asked. And if all weights are positive at
-# the start, a sleep with this gate does nothing at all.
+# synapses are frozen; the rest are slightly above 0 and move little: the sleep is over, however
+# long it lasts, and whether p was above ρ has not been asked. And if all weights are clearly
+# positive at the start, a sleep with this gate does nothing at all.
 #
 # To see it, watch 1000 synapses with p = 0.01 … 0.3: what share of them still moves at a spike?
 
@@ -271,6 +271,7 @@ assert mean_p["image 0 only"] < rho < mean_p["shared by all"]
 assert mean_w["image 0 only"] < 0 < mean_w["image 2 only"]
 
 # %%
+# Pixels of one image fire in k_0·x = 0.032 of the steps, less than ρ = 0.054, shared ones in 0.128.
 # (p is above k_0·x where the weight is positive, as such pixels make the neuron fire, and below
 # it where the weight is negative.) By the rule, weights with p above ρ grow and those below shrink;
 # by the gate, the positive ones do nothing. So what is left for output 2: its *negative* weights

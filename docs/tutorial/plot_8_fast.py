@@ -44,7 +44,8 @@ BLUE, RED, GREEN, PINK = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
 #
 # Here are both orders, as loops that numba compiles. Of the spikes below we keep lists of the
 # neurons that fired (*events*): ``events[starts[t] : starts[t + 1]]`` fired in step t. The
-# gate is "additive", and plasticity is done as "all shrink, those that fired grow".
+# gate is "additive", plasticity is done as "all shrink, those that fired grow", and α = 1, as only
+# β/α matters.
 
 
 @njit
@@ -180,7 +181,7 @@ for name, ms in milliseconds.items():
 # careful measurements on one machine: at 784-4000-4000-10 a step takes 11 times less than in
 # time-major C.
 #
-# That events pay, too: 95 % of the neurons below are silent in a step, and their weights are not
+# Events pay, too: 95 % of the neurons below are silent in a step, and their weights are not
 # even read for the impulse.
 #
 # Your own network
