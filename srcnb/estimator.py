@@ -27,7 +27,7 @@ from srcnb.mlp import MLP
 from srcnb.output import homeostasis
 from srcnb.protocol import Protocol, SleepState
 from srcnb.spiking.calibrate import SleepTargets
-from srcnb.spiking.watchers import check_options
+from srcnb.spiking.watchers import check_options, of_answers
 from srcnb.validation import Array, ArrayLike
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ class SleepReplayClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
     feature_names_in_ : (n_features,) array of str
         Only where ``X`` has names.
     n_tasks_ : int, tasks learnt: 1 after ``fit``
-    n_sleeps_ : int, sleeps so far
+    n_sleeps_ : int, sleeps so far, with those that were stopped
     scale_ : srcnb.first_scale.FirstScale
         ``scale_.transform(X)`` are the network's inputs: ``X`` as it is, or twice as many.
     network_ : MLP on these inputs, which trains and sleeps on
@@ -237,7 +237,9 @@ class SleepReplayClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
             Held-out data as :meth:`score` takes them, of any classes of the first call. If the
             accuracy of :meth:`predict` on them falls by more than ``max_drop``, 0.1, from what it
             is before this sleep, the sleep ends, and the network is that of the last look at which
-            it had not. They decide where the sleep ends, and nothing else.
+            it had not. They decide where the sleep ends, and nothing else. With more than 2000
+            samples in the last task, outputs are on one scale by those that were kept, also in
+            what the accuracy is before the sleep.
 
         Raises
         ------
@@ -262,10 +264,13 @@ class SleepReplayClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
         with all_or_nothing(self):
             self._slept, self.n_sleeps_ = self._slept + 1, self.n_sleeps_ + 1
             key = SeedSequence([self._seed, self.n_tasks_, self._slept])
+            before = self.network_.weights
             self.network_ = sleep_as_scheduled(
                 state, self.network_, self.n_tasks_, key, validate=accuracy, **options
             )
-            self.predictor_ = self._evened(self.network_, self._kept)
+            # One that was stopped at once leaves what it predicts with as it is.
+            if not all(map(np.array_equal, before, self.network_.weights)):
+                self.predictor_ = self._evened(self.network_, self._kept)
         return self
 
     def decision_function(self, X: ArrayLike) -> Array:
@@ -303,7 +308,7 @@ class SleepReplayClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
             best = self._outputs(self._evened(net, self._kept), inputs).argmax(axis=1)
             return float(np.mean(best == labels))
 
-        return accuracy
+        return of_answers(accuracy)
 
     def _known(self, classes: ArrayLike | None, first: bool) -> Array:
         """All labels, sorted: those that ``classes`` names, or did at the first call."""

@@ -90,7 +90,9 @@ def check_held_out(estimator: Any, validate: Any) -> tuple[Array, Array]:
     try:
         samples, labels = validate_data(estimator, X, y, reset=False)
         check_classification_targets(labels)
-        check_known(labels, estimator.classes_)
+        unknown = np.setdiff1d(labels, estimator.classes_)
+        if unknown.size:
+            raise ValueError(f"y must be in classes_, {estimator.classes_}, got {unknown[0]!r}")
         inputs = estimator.scale_.transform(samples)
     except (TypeError, ValueError) as error:
         text = f"validate must be a pair (X, y) as score takes it: {error}"

@@ -9,17 +9,19 @@ from srcnb.validation import Array, ArrayLike, check_array, check_width
 SPREAD = 3
 # Features that are left as they are end here: far outside 0 … 1 one would outweigh all others.
 LOW, HIGH = -1.0, 2.0
+# A MinMaxScaler gives 1 + 2e-16, in float32 1 + 1e-7.
+ROUNDING = 1e-6
 
 
 class FirstScale:
     """How features become inputs of a network: by the first task's samples ``X`` (n, n_0).
 
-    If all of these are in [0, 1], features are left as they are. Else each is two intensities:
-    how far it is above its mean, and how far below, 0 at the mean and 1 from 3 standard deviations
-    on. So what is usual is silent, as in images, for which a sleep is made; where a usual value has
-    half of the highest rate, a sleep may do harm (docs/ESTIMATOR.md). A feature that is constant in
-    the first task has the largest standard deviation of the others, as later tasks may have other
-    values of it; 1 if all are constant.
+    If all of these are in [0, 1], but for rounding, features are left as they are. Else each is two
+    intensities: how far it is above its mean, and how far below, 0 at the mean and 1 from 3
+    standard deviations on. So what is usual is silent, as in images, for which a sleep is made;
+    where a usual value has half of the highest rate, a sleep may do harm (docs/ESTIMATOR.md). A
+    feature that is constant in the first task has the largest standard deviation of the others, as
+    later tasks may have other values of it; 1 if all are constant.
 
     Raises ValueError or TypeError for X without samples, of another number of dimensions, not
     finite, or whose variance overflows.
@@ -35,7 +37,7 @@ class FirstScale:
             raise ValueError(f"X must hold at least one sample, got shape {X.shape}")
         self.n_features = X.shape[1]
         self.scaler: StandardScaler | None = None
-        if X.min(initial=0) < 0 or X.max(initial=0) > 1:
+        if X.min(initial=0) < -ROUNDING or X.max(initial=0) > 1 + ROUNDING:
             with np.errstate(over="ignore", invalid="ignore"):
                 self.scaler = StandardScaler().fit(X)
             bad = ~np.isfinite(self.scaler.var_)  # then scale_ is 1, as if constant

@@ -231,15 +231,14 @@ def _finished(study: "optuna.Study") -> "list[optuna.trial.FrozenTrial]":
 
 def _run_trials(job: "Job", study: "optuna.Study", n_trials: int, jobs: int) -> None:
     """Run trials until there are ``n_trials``, with a progress bar."""
-    from tqdm import tqdm
-
+    from srcnb.bars import Bar
     from srcnb.search_trials import run_trial
 
     done = len(_finished(study))
     logger.info("%d of %d trials are finished, %d process(es)", done, max(n_trials, done), jobs)
     best = max((t.value for t in _finished(study) if t.value is not None), default=0.0)
     calls = [(job, number) for number in range(done, n_trials)]
-    with tqdm(total=max(n_trials, done), initial=done, unit="trial", disable=None) as bar:
+    with Bar(total=max(n_trials, done), initial=done, unit="trial", disable=None) as bar:
         for score in _outcomes(run_trial, calls, jobs):
             best = max(best, score)
             bar.set_postfix(best=f"{best:.1f}")
@@ -251,8 +250,8 @@ def _run_again(
 ) -> dict[int, dict[int, float]]:
     """{trial: {fresh seed: accuracy}} of the best trials; each is kept in the study at once."""
     from optuna.trial import TrialState
-    from tqdm import tqdm
 
+    from srcnb.bars import Bar
     from srcnb.search_trials import run_fresh
 
     trials = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
@@ -271,7 +270,7 @@ def _run_again(
         if f"fresh {trial.number} {seed}" not in known
     ]
     total = len(seeds) * len(best)
-    with tqdm(
+    with Bar(
         total=total, initial=total - len(calls), unit="run", desc="fresh seeds", disable=None
     ) as bar:
         for number, seed, accuracy in _outcomes(run_fresh, calls, jobs):

@@ -16,7 +16,7 @@ from srcnb.spiking.config import SleepConfig
 from srcnb.spiking.inputs import SampleInput
 from srcnb.spiking.scaling import FeatureScale
 from srcnb.spiking.sleeping import sleep
-from srcnb.spiking.watchers import MAX_DROP, OPTIONS, check_options, check_pair
+from srcnb.spiking.watchers import MAX_DROP, OPTIONS, check_options, check_pair, of_answers
 from srcnb.validation import (
     Array,
     RandomState,
@@ -152,7 +152,8 @@ def sleep_sklearn(
 
     if options.get("validate") is not None:
         held_out, labels = _held_out(model, last, options["validate"], net)
-        options["validate"] = lambda net: np.mean(even(net).predict(held_out) == labels)
+        accuracy = of_answers(lambda net: np.mean(even(net).predict(held_out) == labels))
+        options["validate"] = accuracy
     net = even(_slept(net, samples, config, keep, n_sleeps, sleep_rng, options))
     return _with_last(model, to_sklearn(net, like=last))
 

@@ -4,6 +4,7 @@ import pickle
 
 import numpy as np
 import pytest
+from sklearn.preprocessing import MinMaxScaler
 
 from srcnb.first_scale import FirstScale
 
@@ -41,6 +42,9 @@ def test_intensities_are_left_as_they_are():
     np.testing.assert_array_equal(
         scale.transform([[-0.5, 1.5, 0], [-9, 9, 1e300]]), [[-0.5, 1.5, 0], [-1, 2, 2]]
     )
+    rounded = MinMaxScaler().fit_transform(np.array([[9.0], [12.0], [0.3], [-0.7]]) / 3)
+    for almost in (rounded, [[-2e-16, 1 + 2e-16]], np.float32([[1.0000001]])):
+        assert FirstScale(almost).scaler is None
     for outside in (-0.01, 1.01):
         assert FirstScale([[outside, 0.5], [0.5, 0.5]]).scaler is not None
 

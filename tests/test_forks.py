@@ -35,7 +35,6 @@ print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), can_be_taken())
 """
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_a_fork_waits():
     done = subprocess.run([sys.executable, "-c", CODE], capture_output=True, text=True, timeout=60)

@@ -13,6 +13,7 @@ PACKAGE = ROOT / "srcnb"
 ORDER = (
     *(
         "_version",
+        "bars",
         "validation",
         "io",
         "initial",

@@ -33,7 +33,6 @@ def test_the_same_seed_the_same_network_another_another(name, sequence, protocol
     assert (one == other) == (name in ("nearest-mean", "streaming-lda"))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", METHODS)
 def test_checkpoints(name, sequence, protocol):
     at = [(c.stage, c.phase) for c in METHODS[name](sequence, protocol, 0)]
@@ -56,7 +55,6 @@ def test_no_method_sees_test_data_or_changes_its_tasks(name, sequence, protocol)
         np.testing.assert_array_equal(a, b)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", METHODS)
 def test_each_learns_and_some_remember(name, sequence, protocol):
     """The first task when it is trained, and at the end more or less of all six classes."""

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from scipy import sparse
 from sklearn.ensemble import RandomForestClassifier
+from sklearn.exceptions import DataConversionWarning
 from sklearn.model_selection import GridSearchCV
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import Pipeline, make_pipeline
@@ -400,16 +401,25 @@ def test_a_callback_that_fails_leaves_the_model_as_it_was():
     assert_same(mlp, twin)
 
 
+def test_a_column_of_held_out_labels_is_ravelled_with_a_warning():
+    mlp = learnt(calls=1)
+    with pytest.warns(DataConversionWarning):
+        slept = srcnb.sleep_sklearn(
+            mlp, LAST, FAST, random_state=0, validate=(FRESH, Y[:, None]), max_drop=1
+        )
+    assert_same(slept, srcnb.sleep_sklearn(mlp, LAST, FAST, random_state=0))
+
+
 @pytest.mark.parametrize("n_sleeps", [0, 3])
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
         (dict(engine="numba"), TypeError, "options .* callback, .*progress, got engine"),
-        (dict(callback=print), ValueError, "callback and every go together, got callback=<built"),
+        (dict(callback=print), ValueError, "every goes with .*, got callback=<built"),
         (dict(callback=len, every=9), TypeError, r"callback must be a function of .*, got <built"),
         (dict(max_drop=0.1), ValueError, "max_drop goes with validate, got max_drop=0.1"),
         (dict(progress="no"), TypeError, "progress must be True or False, got 'no'"),
-        (dict(validate=print), TypeError, "validate must be a list, got <built-in"),
+        (dict(validate=print), TypeError, "validate must be a pair .*, got <built-in"),
         (dict(validate=(FRESH,)), ValueError, "validate must be a pair .*, got 1 items"),
         (dict(validate=(FRESH, Y[:5])), ValueError, "validate must .* 160 samples, got 5"),
         (dict(validate=(FRESH[:, 1:], Y)), ValueError, "validate must .*12.*11"),

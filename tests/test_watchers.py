@@ -204,6 +204,29 @@ def test_a_score_is_not_asked_of_weights_that_overflowed():
     assert asked == [True]
 
 
+@pytest.mark.parametrize("call", [1, 2])
+def test_an_error_of_a_score_is_the_users(call):
+    """An overflow, too: only in the accuracy on a pair does it say that no answer is right."""
+    calls = []
+
+    def score(net):
+        calls.append(net)
+        if len(calls) == call:
+            raise OverflowError("of the user")
+        return 1.0
+
+    with pytest.raises(OverflowError, match="of the user"):
+        srcnb.sleep(small_net(), np.full(20, 0.5), small_config(), 0, validate=score, every=100)
+
+
+def test_of_answers():
+    def overflow(net):
+        raise OverflowError
+
+    assert watchers.of_answers(overflow)(None) == 0
+    assert watchers.of_answers(lambda net: np.float32(0.5))(None) == 0.5
+
+
 @pytest.mark.parametrize(
     ("score", "error", "message"),
     [
@@ -227,10 +250,10 @@ def test_the_options_of_a_sleep_that_is_watched():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (dict(every=10), "callback and every go together"),
-        (dict(callback=print, validate=([[0] * 4], [0])), "callback and every go together"),
+        (dict(every=10), "every goes with callback or validate"),
+        (dict(callback=print, validate=([[0] * 4], [0])), "every goes with callback or validate"),
         (dict(max_drop=0.1), "max_drop goes with validate, got max_drop=0.1"),
-        (dict(callback=print), "callback and every go together"),
+        (dict(callback=print), "every goes with callback or validate"),
         (dict(callback=print, every=0), "every must be at least 1, got 0"),
     ],
 )

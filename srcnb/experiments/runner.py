@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from tqdm import tqdm
 
+from srcnb.bars import Bar
 from srcnb.experiments.cells import Cell, Experiment, Finished, Source, forget_data, load
 from srcnb.experiments.folder import Folder, manifest_of, opened
 from srcnb.experiments.tables import to_markdown
@@ -110,7 +110,7 @@ def run_cells(
             "%s: %d of %d cells are finished in %s; the others run on %s",
             *(experiment.name, done, len(plan.cells), out, where),
         )
-        with tqdm(total=len(plan.cells), initial=done, unit="cell", disable=None) as bar:
+        with Bar(total=len(plan.cells), initial=done, unit="cell", disable=None) as bar:
             for cell, outcome in outcomes(to_do, calls, plan.jobs, client):
                 if isinstance(outcome, BaseException):
                     failed.append((cell, outcome))

@@ -58,11 +58,11 @@ def progress_bar(n_steps: int, progress: bool | None) -> Iterator[Advance]:
         nonlocal bar, done
         done += n
         seconds = time.monotonic() - started
-        # A screen that can't be written must not end a sleep.
-        with suppress(OSError):
-            if bar is not None:
-                bar.update(n)
-            elif progress or seconds >= DELAY:
+        if bar is not None:
+            bar.update(n)
+        elif progress or seconds >= DELAY:
+            # A screen that can't even be flushed must not end a sleep.
+            with suppress(OSError):
                 bar = _new_bar(n_steps, done, seconds, bool(progress))
 
     try:
@@ -71,22 +71,13 @@ def progress_bar(n_steps: int, progress: bool | None) -> Iterator[Advance]:
         yield advance
     finally:
         if bar is not None:
-            with suppress(OSError):
-                bar.close()
+            bar.close()
 
 
 def _new_bar(n_steps: int, done: int, seconds: float, always: bool) -> Any:
     """A bar that counts from the beginning of the sleep, ``done`` steps and ``seconds`` ago."""
     with no_fork:
-        from tqdm.auto import tqdm
-
-    class Bar(tqdm):  # type: ignore[type-arg]
-        # tqdm keeps its lock when this raises: no other bar could be shown then, and the program
-        # would not end, as tqdm's own thread waits for the lock.
-        def display(self, *args: Any, **kwargs: Any) -> None:
-            with suppress(OSError):
-                super().display(*args, **kwargs)
-
+        from srcnb.bars import Bar
     bar = Bar(
         total=n_steps,
         initial=done,

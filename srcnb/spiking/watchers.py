@@ -2,7 +2,7 @@
 
 import inspect
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
@@ -61,7 +61,8 @@ def check_options(
     """Raise unless these OPTIONS are what they may be and go together; data are not looked at."""
     alone = every is not None and callback is None and validate is None
     if alone or (callback is not None and every is None):
-        raise ValueError(f"callback and every go together, got {callback=}, {every=}")
+        text = "every goes with callback or validate, and callback with every"
+        raise ValueError(f"{text}, got {callback=}, {every=}")
     if every is not None:
         check_int("every", every, low=1)
     if callback is not None:
@@ -100,10 +101,25 @@ def caller(callback: Callable[[int, MLP], object], network: Network) -> Watcher:
 
 def check_pair(validate: Any) -> list[Any]:
     """``validate`` as a list of two, [X, y]."""
+    if callable(validate) or isinstance(validate, Mapping):
+        raise TypeError(f"validate must be a pair (X, y) of held-out data, got {validate!r:.60}")
     pair = check_list("validate", validate)
     if len(pair) != 2:
         raise ValueError(f"validate must be a pair (X, y), got {len(pair)} items")
     return pair
+
+
+def of_answers(accuracy: Callable[[MLP], float]) -> Callable[[MLP], float]:
+    """The accuracy of a network; 0 of one whose outputs overflow, as no answer of it is right."""
+
+    def score(net: MLP) -> float:
+        try:
+            with np.errstate(over="ignore", invalid="ignore"):
+                return float(accuracy(net))
+        except OverflowError:
+            return 0.0
+
+    return score
 
 
 def scorer(validate: Any, net: MLP, network: Network) -> tuple[Score, str]:
@@ -119,21 +135,16 @@ def scorer(validate: Any, net: MLP, network: Network) -> tuple[Score, str]:
     X = check_samples("validate[0]", pair[0], net.layer_sizes[0], net.dtype)
     y = check_labels("validate[1]", pair[1], len(X), net.layer_sizes[-1])
 
-    def accuracy(weights: list[Array]) -> float:
-        return float(np.mean(network(weights).predict(X) == y))
-
-    return accuracy, "accuracy on validate"
+    accuracy = of_answers(lambda net: np.mean(net.predict(X) == y))
+    return lambda weights: accuracy(network(weights)), "accuracy on validate"
 
 
 def guard(score: Score, what: str, simulation: Watched, max_drop: float) -> Watcher:
     """Ends a sleep at which ``score`` falls too far, and goes back to the last look before that."""
 
     def now(weights: list[Array]) -> float:
-        # Of weights that have overflowed, no answer is right.
-        if not all(np.isfinite(w).all() for w in weights):
-            return 0.0
-        with np.errstate(over="ignore", invalid="ignore"):
-            return score(weights)
+        # Weights that have overflowed are worth nothing.
+        return score(weights) if all(np.isfinite(w).all() for w in weights) else 0.0
 
     before = now(simulation.weights)
     good = simulation.state()
@@ -141,10 +152,7 @@ def guard(score: Score, what: str, simulation: Watched, max_drop: float) -> Watc
     def look(simulation: Watched) -> str | None:
         nonlocal good
         step = simulation.n_steps
-        try:
-            after = now(simulation.weights)
-        except OverflowError:  # nor of outputs
-            after = 0.0
+        after = now(simulation.weights)
         logger.debug("validate at step %d: %.1f %%", step, 100 * after)
         if before - after <= max_drop + 1e-9:  # 0.95 - 0.85 is a little more than 0.1
             good = simulation.state()

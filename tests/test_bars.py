@@ -1,0 +1,85 @@
+"""Bars do no harm: to a program that can't show them, to each other, or to its end."""
+
+import io
+import threading
+from contextlib import redirect_stderr
+
+import pytest
+from tqdm.auto import tqdm
+
+from srcnb.bars import Bar
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+class Broken(Terminal):
+    def write(self, text):
+        raise BlockingIOError(11, "cannot be written now")
+
+
+class Interrupted(Terminal):
+    """Ctrl-C comes while it is written for the second time."""
+
+    writes = 0
+
+    def write(self, text):
+        self.writes += bool(text)
+        if text and self.writes == 2:
+            raise KeyboardInterrupt
+        return super().write(text)
+
+
+def lock_is_free():
+    """Whether another thread gets tqdm's lock."""
+
+    def take():
+        with tqdm.get_lock():
+            pass
+
+    thread = threading.Thread(target=take, daemon=True)
+    thread.start()
+    thread.join(60)
+    return not thread.is_alive()
+
+
+def test_it_is_a_bar_and_is_drawn_as_time_goes_by():
+    file = Terminal()
+    with Bar(total=3, file=file, mininterval=0, unit="cell", disable=None) as bar:
+        for _ in range(3):
+            bar.update()
+    drawn = [line for line in file.getvalue().split("\r") if line]
+    assert [line.split("/3")[0][-1] for line in drawn] == ["0", "1", "2", "3", "3"]
+    assert "cell" in drawn[-1] and drawn[-1].endswith("\n")
+
+
+def test_none_where_there_is_no_terminal():
+    file = io.StringIO()
+    with Bar(total=3, file=file, disable=None) as bar:
+        bar.update()
+    assert file.getvalue() == ""
+
+
+def test_a_screen_that_cannot_be_written_is_left_alone():
+    with redirect_stderr(Broken()), Bar(total=3, mininterval=0, disable=None) as bar:
+        assert not bar.disable
+        for _ in range(3):
+            bar.update()
+    assert bar.n == 3 and lock_is_free()
+
+
+def test_an_interrupt_while_it_is_written_gives_the_lock_back():
+    bar = Bar(total=3, file=Interrupted(), mininterval=0, disable=None)
+    with pytest.raises(KeyboardInterrupt):
+        bar.update()
+    assert lock_is_free()
+
+
+def test_no_thread_is_started():
+    before = threading.active_count()
+    bars = [Bar(total=3, file=Terminal()) for _ in range(3)]
+    assert threading.active_count() == before
+    for bar in bars:
+        bar.close()
