@@ -94,6 +94,7 @@ def test_an_error_on_the_way_names_method_and_seed(sequence, protocol):
         compare_methods(sequence, protocol, ["src"], [7])
 
 
+@pytest.mark.slow
 def test_any_number_of_processes_gives_the_same_bits(sequence, protocol):
     one, two = (
         compare_methods(sequence, protocol, ["src", "parallel"], 2, jobs=jobs) for jobs in (1, 2)

@@ -194,6 +194,7 @@ def test_openml(monkeypatch):
         datasets.load("fashion-mnist")
 
 
+@pytest.mark.slow
 def test_real_mnist(mnist_dir):
     data = datasets.load("mnist", mnist_dir)
     assert data.X.shape == (60_000, 784) and data.X_test.shape == (10_000, 784)

@@ -305,6 +305,7 @@ def test_twins_at_the_edges_of_tiles_chunks_and_blocks(sizes, n_steps, rate, bet
         assert x.tobytes() == y.tobytes()
 
 
+@pytest.mark.slow
 def test_events_of_more_neurons_than_16_bits_count():
     weights = random_network((70_000, 9), 0, np.float64, scale=0.05)
     spikes = np.random.default_rng(0).random((60, 70_000)) < 0.002
