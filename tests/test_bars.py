@@ -2,6 +2,7 @@
 
 import io
 import threading
+import time
 from contextlib import redirect_stderr
 
 import pytest
@@ -32,8 +33,8 @@ class Interrupted(Terminal):
         return super().write(text)
 
 
-def lock_is_free():
-    """Whether another thread gets tqdm's lock."""
+def lock_is_free(seconds=60):
+    """Whether another thread gets tqdm's lock within so many seconds."""
 
     def take():
         with tqdm.get_lock():
@@ -41,7 +42,7 @@ def lock_is_free():
 
     thread = threading.Thread(target=take, daemon=True)
     thread.start()
-    thread.join(60)
+    thread.join(seconds)
     return not thread.is_alive()
 
 
@@ -80,6 +81,33 @@ def test_an_interrupt_while_it_is_written_gives_the_lock_back():
 def test_no_thread_is_started():
     before = threading.active_count()
     bars = [Bar(total=3, file=Terminal()) for _ in range(3)]
-    assert threading.active_count() == before
+    assert threading.active_count() == before and "monitor" not in vars(Bar)
     for bar in bars:
         bar.close()
+
+
+def test_others_wait_while_it_is_drawn():
+    free = []
+
+    class Watched(Terminal):
+        def write(self, text):
+            free.append(lock_is_free(0.2))
+
+    bar = Bar(total=3, file=Watched(), mininterval=0)
+    free.clear()
+    bar.refresh()
+    assert free and not any(free)
+    assert lock_is_free()
+
+
+def test_a_slow_update_after_many_quick_ones_is_drawn():
+    file = Terminal()
+    with Bar(total=10**6, file=file, mininterval=0.02) as bar:
+        end = time.monotonic() + 0.2
+        while time.monotonic() < end:
+            bar.update()
+        for _ in range(2):
+            time.sleep(0.03)
+            before = file.getvalue()
+            bar.update()
+            assert file.getvalue() != before

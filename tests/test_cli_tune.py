@@ -54,7 +54,6 @@ def test_tune_and_run(tune, tmp_path, capsys):
     assert set(pd.read_csv(results / "results.csv")["phase"]) == {"train", "sleep"}
 
 
-@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::srcnb.SilentLayerWarning")
 def test_the_command_has_the_column_the_tasks_and_the_folder(tune, toy_data, tmp_path, capsys):
     """Of a table, whose column of labels has a space in its name."""

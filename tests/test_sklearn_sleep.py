@@ -361,9 +361,16 @@ def raw_and_its_labels():
     return pipeline, last, (fresh, pd.Series(Y, index=Y))
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("max_drop", [0.02, 0.05, 0.1])
-@pytest.mark.parametrize("made", [lambda: (learnt(), LAST, (FRESH, Y)), raw_and_its_labels])
+@pytest.mark.parametrize(
+    "max_drop", [0.1, *(pytest.param(drop, marks=pytest.mark.slow) for drop in (0.02, 0.05))]
+)
+@pytest.mark.parametrize(
+    "made",
+    [
+        lambda: (learnt(), LAST, (FRESH, Y)),
+        pytest.param(raw_and_its_labels, marks=pytest.mark.slow),
+    ],
+)
 def test_held_out_data_stop_all_sleeps(made, max_drop):
     """Once the accuracy of what would be returned is too far below that without a sleep."""
     model, last, data = made()

@@ -122,10 +122,10 @@ def run_cells(
                 bar.set_description(str(cell))
                 bar.update()
         results = folder.results()
-    # In the order of the plan, not in that in which processes ended.
-    places = {id(cell): i for i, cell in enumerate(to_do)}
-    failed.sort(key=lambda one: places[id(one[0])])
     if failed:
+        # In the order of the plan, not in that in which processes ended.
+        places = {id(cell): i for i, cell in enumerate(to_do)}
+        failed.sort(key=lambda one: places[id(one[0])])
         raise CellsFailed(failed) from failed[0][1]
     return results
 
