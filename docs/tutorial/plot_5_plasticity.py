@@ -87,7 +87,7 @@ for (name, g), style, colour in zip(
     gates.items(), ("-", "--", "-."), (BLUE, RED, GREEN), strict=True
 ):
     axes.plot(w, g(w), style, color=colour, label=name, linewidth=2)
-axes.set(xlabel="weight w", ylabel="gate g(w)", ylim=(-0.1, 2.2))
+axes.set(xticks=w[::100], xlabel="weight w", ylabel="gate g(w)", ylim=(-0.1, 2.2))
 axes.legend()
 axes.grid(alpha=0.3)
 
